@@ -1,0 +1,293 @@
+//! What no single value shows: settings that contradict each other or name what is not there.
+
+mod listeners;
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use super::load::path_of;
+use super::problem::Problem;
+use super::tree::{Node, Step};
+use super::{Config, Source};
+
+/// MQTT's largest packet: one byte, four bytes of length, 268,435,455 bytes (MQTT 5.0, 2.1.4).
+const LARGEST_PACKET: usize = 5 + 268_435_455;
+/// The longest string and the largest two-byte number of MQTT.
+const TWO_BYTES: u64 = u16::MAX as u64;
+
+/// Adds the problems of `config`. What already `failed` is not judged again: its value is a default that nobody wrote.
+pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems: &mut Vec<Problem>) {
+    let mut check = Check {
+        config,
+        root,
+        failed,
+        problems,
+    };
+    check.listeners();
+    check.addresses();
+    check.admin();
+    check.numbers();
+    check.ranges();
+    check.names();
+    check.policies();
+}
+
+struct Check<'a> {
+    config: &'a Config,
+    root: &'a Node,
+    failed: &'a [Vec<Step>],
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Check<'_> {
+    /// Whether the setting, and all in it, was read as written.
+    fn sound(&self, path: &[Step]) -> bool {
+        !self
+            .failed
+            .iter()
+            .any(|failed| failed.starts_with(path) || path.starts_with(failed))
+    }
+
+    fn report(&mut self, keys: &[&str], message: String) {
+        self.report_at(&path_of(keys), message);
+    }
+
+    fn report_at(&mut self, path: &[Step], message: String) {
+        if self.sound(path) {
+            self.problems
+                .push(Problem::new(self.root.place_of(path).clone(), message));
+        }
+    }
+
+    fn admin(&mut self) {
+        let admin = &self.config.admin;
+        if admin.enabled && !admin.allow_remote && !admin.bind.ip().to_canonical().is_loopback() {
+            let message = format!(
+                "the admin port asks nobody who they are, and {} is not this machine alone; write \"127.0.0.1:{}\", or add `allow_remote = true`",
+                admin.bind.ip(),
+                admin.bind.port()
+            );
+            self.report(&["admin", "bind"], message);
+        }
+    }
+
+    fn numbers(&mut self) {
+        let (limits, mqtt) = (&self.config.limits, &self.config.mqtt);
+        if mqtt.maximum_qos > 2 {
+            self.report(
+                &["mqtt", "maximum_qos"],
+                format!("`mqtt.maximum_qos` is {}; write 0, 1 or 2", mqtt.maximum_qos),
+            );
+        }
+        // MQTT 5.0, 3.1.2.11.3: Receive Maximum 0 is a protocol error.
+        if mqtt.receive_maximum == 0 {
+            self.report(
+                &["mqtt", "receive_maximum"],
+                "`mqtt.receive_maximum` is 0; write a whole number from 1 to 65535".into(),
+            );
+        }
+        if limits.inflight == 0 {
+            self.report(
+                &["limits", "inflight"],
+                "`limits.inflight` is 0; write a whole number from 1 to 65535".into(),
+            );
+        }
+        if limits.mailbox == 0 {
+            self.report(
+                &["limits", "mailbox"],
+                "`limits.mailbox` is 0; write a whole number of 1 or more".into(),
+            );
+        }
+        if limits.connect_timeout.is_zero() {
+            self.report(
+                &["limits", "connect_timeout"],
+                "`limits.connect_timeout` is 0; write for example \"10s\"".into(),
+            );
+        }
+        if mqtt.sys_interval.is_some_and(|interval| interval.is_zero()) {
+            self.report(
+                &["mqtt", "sys_interval"],
+                "`mqtt.sys_interval` is 0; write for example \"10s\", or \"none\"".into(),
+            );
+        }
+        for (key, bytes) in [
+            ("packet_size", limits.packet_size),
+            ("connect_packet_size", limits.connect_packet_size),
+        ] {
+            // Less than a CONNECT with a client id of a few letters lets nobody in.
+            if !(64..=LARGEST_PACKET).contains(&bytes) {
+                self.report(&["limits", key], format!("`limits.{key}` is {bytes} bytes; write from 64 to {LARGEST_PACKET} bytes, which is MQTT's largest packet"));
+            }
+        }
+        let whole = [
+            ("server_keep_alive", mqtt.server_keep_alive),
+            ("minimum_keep_alive", Some(mqtt.minimum_keep_alive)),
+            ("maximum_keep_alive", mqtt.maximum_keep_alive),
+        ];
+        for (key, duration) in whole {
+            let Some(duration) = duration else { continue };
+            if duration.subsec_nanos() != 0 || duration.as_secs() > TWO_BYTES {
+                self.report(
+                    &["mqtt", key],
+                    format!(
+                        "`mqtt.{key}` is {}; write whole seconds, at most \"65535s\"",
+                        shown(duration)
+                    ),
+                );
+            }
+        }
+        // 0 is reserved for "ends with the connection", 0xFFFFFFFF for "never" (MQTT 5.0, 3.1.2.11.2).
+        if mqtt
+            .session_expiry_maximum
+            .is_some_and(|longest| longest.as_secs() >= u64::from(u32::MAX))
+        {
+            self.report(&["mqtt", "session_expiry_maximum"], "`mqtt.session_expiry_maximum` is longer than MQTT can say; write at most \"4294967294s\", or \"unlimited\"".into());
+        }
+    }
+
+    fn ranges(&mut self) {
+        let (limits, mqtt) = (&self.config.limits, &self.config.mqtt);
+        if limits.payload_size > limits.packet_size {
+            let message = format!(
+                "`limits.payload_size` ({} bytes) is more than `limits.packet_size` ({} bytes), so no such payload can come; raise packet_size",
+                limits.payload_size, limits.packet_size
+            );
+            self.pair(["limits", "payload_size"], ["limits", "packet_size"], message);
+        }
+        let ranges = [
+            (
+                "minimum_keep_alive",
+                mqtt.minimum_keep_alive,
+                "maximum_keep_alive",
+                mqtt.maximum_keep_alive,
+            ),
+            (
+                "session_expiry_minimum",
+                mqtt.session_expiry_minimum,
+                "session_expiry_maximum",
+                mqtt.session_expiry_maximum,
+            ),
+            (
+                "message_expiry_minimum",
+                mqtt.message_expiry_minimum,
+                "message_expiry_maximum",
+                mqtt.message_expiry_maximum,
+            ),
+        ];
+        for (low_key, low, high_key, high) in ranges {
+            if let Some(high) = high
+                && low > high
+            {
+                let message = format!(
+                    "`mqtt.{low_key}` ({}) is more than `mqtt.{high_key}` ({})",
+                    shown(low),
+                    shown(high)
+                );
+                self.pair(
+                    ["mqtt", low_key],
+                    ["mqtt", high_key],
+                    format!("{message}; lower it"),
+                );
+            }
+        }
+    }
+
+    /// A problem between two settings stands where one of them was written.
+    fn pair(&mut self, first: [&str; 2], second: [&str; 2], message: String) {
+        if self.sound(&path_of(&first)) && self.sound(&path_of(&second)) {
+            let written = if self.root.get(&path_of(&first)).is_some() {
+                first
+            } else {
+                second
+            };
+            self.report(&written, message);
+        }
+    }
+
+    fn names(&mut self) {
+        let id = &self.config.instance.id;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if id.is_empty() || !id.chars().all(allowed) {
+            self.report(
+                &["instance", "id"],
+                format!("`instance.id` is {id:?}; write letters, digits, `-` and `_` alone"),
+            );
+        }
+        let level = &self.config.log.level;
+        if !is_filter(level) {
+            self.report(&["log", "level"], format!("`log.level` is {level:?}; write error, warn, info, debug, trace or off, or per module, for example \"info,dunlin::hooks=debug\""));
+        }
+        let data = &self.config.server.data;
+        if data.exists() && !data.is_dir() {
+            self.report(
+                &["server", "data"],
+                format!("{} is not a folder; name one for Dunlin's data", data.display()),
+            );
+        }
+    }
+
+    fn policies(&mut self) {
+        let config = self.config;
+        // Entries keep their place in the list even when one of them was taken out as wrong.
+        let policy = path_of(&["policy"]);
+        let removed = self
+            .failed
+            .iter()
+            .filter(|path| path.len() == 2 && path.starts_with(&policy));
+        let removed: Vec<&Step> = removed.filter_map(|path| path.last()).collect();
+        let indexes = (0..).filter(|index| !removed.contains(&&Step::Index(*index)));
+        let mut names: Vec<&str> = Vec::new();
+        for (index, entry) in indexes.zip(&config.policy) {
+            let at = |key: &str| {
+                vec![
+                    Step::Key("policy".into()),
+                    Step::Index(index),
+                    Step::Key(key.into()),
+                ]
+            };
+            if names.contains(&entry.name.as_str()) {
+                self.report_at(
+                    &at("name"),
+                    format!(
+                        "there are two policies `{}`; give this one another name",
+                        entry.name
+                    ),
+                );
+            }
+            names.push(&entry.name);
+            if config.source != Source::BuiltIn {
+                self.readable(&at("script"), &entry.script);
+            }
+        }
+    }
+
+    fn readable(&mut self, path: &[Step], file: &Path) {
+        let name = super::tree::name(path);
+        let shown = file.display();
+        match File::open(file).and_then(|file| file.metadata()) {
+            Ok(meta) if meta.is_file() => {}
+            Ok(_) => self.report_at(path, format!("`{name}`: {shown} is not a file; correct the path")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.report_at(
+                    path,
+                    format!("`{name}`: there is no file {shown}; create it or correct the path"),
+                );
+            }
+            Err(error) => self.report_at(path, format!("`{name}`: {shown} cannot be read: {error}")),
+        }
+    }
+}
+
+/// `Targets` takes a word that is no level for the name of a module, so that a typing error would turn the log off.
+fn is_filter(level: &str) -> bool {
+    let mut parts = level.split(',').map(str::trim);
+    level.parse::<Targets>().is_ok()
+        && parts.all(|part| part.contains('=') || (!part.is_empty() && part.parse::<LevelFilter>().is_ok()))
+}
+
+fn shown(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}

@@ -1,0 +1,252 @@
+//! Settings of the hook chain: which policies, in which order, under which limits, and what happens when one fails.
+//!
+//! ```toml
+//! [hooks.defaults]              # when every policy says "next", or none has the hook
+//! authenticate = "deny"
+//!
+//! [[hooks.policies]]            # asked in the order written
+//! name = "acl"
+//! script = "scripts/acl.lua"
+//! budget = "5ms"
+//! on_error = "deny"
+//! settings = { rules = [["allow", "all", "*", "demo/#"]] }
+//! ```
+
+use super::humane;
+use serde::{Deserialize, Deserializer};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One entry of the chain: a script, its limits and its settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyEntry {
+    /// What logs, metrics and `dunlin check` call it; unique in the chain.
+    pub name: String,
+    /// The Luau file, relative to the folder of the configuration file.
+    pub script: PathBuf,
+    /// How long one call may run, in wall-clock time.
+    #[serde(default = "PolicyEntry::default_budget", with = "humane::duration")]
+    pub budget: Duration,
+    /// How long loading may run: the body of the script and its `on_load`. Every shard pays it when it swaps.
+    #[serde(default = "PolicyEntry::default_load_budget", with = "humane::duration")]
+    pub load_budget: Duration,
+    /// What stands in for the answer of a call that failed.
+    #[serde(default)]
+    pub on_error: Fallback,
+    /// What stands in for the answer of a call that overran its budget.
+    #[serde(default)]
+    pub on_timeout: Fallback,
+    /// How much memory one state may use, in bytes. There is one state a shard.
+    #[serde(default = "PolicyEntry::default_memory", with = "humane::size")]
+    pub memory: usize,
+    /// How many steps one call may take; `None` for no other limit than the budget. A step is a function call or one
+    /// turn of a loop: the points at which Luau lets itself be stopped.
+    #[serde(default)]
+    pub instructions: Option<u64>,
+    /// When to stop asking a policy that keeps failing.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
+    /// Handed to the policy's `on_load`.
+    #[serde(default)]
+    pub settings: toml::Table,
+}
+
+impl PolicyEntry {
+    /// An entry with nothing but defaults.
+    pub fn new(name: impl Into<String>, script: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            script: script.into(),
+            budget: Self::default_budget(),
+            load_budget: Self::default_load_budget(),
+            on_error: Fallback::default(),
+            on_timeout: Fallback::default(),
+            memory: Self::default_memory(),
+            instructions: None,
+            breaker: BreakerSettings::default(),
+            settings: toml::Table::new(),
+        }
+    }
+
+    fn default_budget() -> Duration {
+        Duration::from_millis(5)
+    }
+
+    fn default_load_budget() -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn default_memory() -> usize {
+        16 << 20
+    }
+}
+
+/// What decides when every policy says `next`, or none has the hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HookDefaults {
+    /// May a client come in?
+    pub authenticate: Verdict,
+    /// May it publish?
+    pub authorize_publish: Verdict,
+    /// May it subscribe?
+    pub authorize_subscribe: Verdict,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Yes.
+    Allow,
+    /// No: what is not allowed is forbidden.
+    #[default]
+    Deny,
+}
+
+/// What a failed call counts as. Answers and transforms fail differently, so an entry that has both can name both:
+/// `on_error = "next"` sets the answer alone, `on_error = { answer = "deny", transform = "drop" }` sets each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fallback {
+    /// For hooks that answer.
+    pub answer: AnswerFallback,
+    /// For hooks that transform.
+    pub transform: TransformFallback,
+}
+
+/// What a failed answer counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerFallback {
+    /// Deny: a policy that cannot say yes has not said yes.
+    #[default]
+    Deny,
+    /// Allow.
+    Allow,
+    /// Ask the next entry, as if this one had no opinion.
+    Next,
+}
+
+/// What a failed transform does to the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransformFallback {
+    /// It goes on unchanged.
+    #[default]
+    Pass,
+    /// It is dropped.
+    Drop,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = r#"expected "deny", "allow", "next", "pass" or "drop", or { answer = "deny", transform = "pass" }"#
+)]
+enum WrittenFallback {
+    Answer(AnswerFallback),
+    Transform(TransformFallback),
+    Both(BothFallbacks),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BothFallbacks {
+    #[serde(default)]
+    answer: AnswerFallback,
+    #[serde(default)]
+    transform: TransformFallback,
+}
+
+impl<'de> Deserialize<'de> for Fallback {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match WrittenFallback::deserialize(from)? {
+            WrittenFallback::Answer(answer) => Fallback {
+                answer,
+                ..Fallback::default()
+            },
+            WrittenFallback::Transform(transform) => Fallback {
+                transform,
+                ..Fallback::default()
+            },
+            WrittenFallback::Both(both) => Fallback {
+                answer: both.answer,
+                transform: both.transform,
+            },
+        })
+    }
+}
+
+/// When a policy that keeps failing is no longer asked, so that it stops costing its budget on every call.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerSettings {
+    /// The share of calls that must fail, from 0.0 to 1.0.
+    pub rate: f64,
+    /// How many calls must have been made in the window before the rate says anything.
+    pub least: u32,
+    /// Over how long calls and failures are counted.
+    #[serde(with = "humane::duration")]
+    pub window: Duration,
+    /// How often one call is let through to see whether the policy is well again.
+    #[serde(with = "humane::duration")]
+    pub probe: Duration,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            rate: 0.5,
+            least: 20,
+            window: Duration::from_secs(10),
+            probe: Duration::from_secs(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<PolicyEntry, toml::de::Error> {
+        toml::from_str(&format!("name = 'a'\nscript = 'a.lua'\n{text}"))
+    }
+
+    #[test]
+    fn what_is_not_written_has_a_default_that_denies() {
+        let entry = read("").unwrap();
+        assert_eq!(entry.on_error.answer, AnswerFallback::Deny);
+        assert_eq!(entry.on_timeout.transform, TransformFallback::Pass);
+        assert_eq!((entry.budget, entry.memory), (Duration::from_millis(5), 16 << 20));
+        assert_eq!(HookDefaults::default().authenticate, Verdict::Deny);
+    }
+
+    #[test]
+    fn a_fallback_is_a_word_or_a_pair() {
+        let one = read("on_error = 'next'\non_timeout = 'drop'").unwrap();
+        assert_eq!(one.on_error.answer, AnswerFallback::Next);
+        assert_eq!(
+            one.on_timeout,
+            Fallback {
+                answer: AnswerFallback::Deny,
+                transform: TransformFallback::Drop
+            }
+        );
+        let both = read("on_error = { answer = 'allow', transform = 'drop' }").unwrap();
+        assert_eq!(
+            both.on_error,
+            Fallback {
+                answer: AnswerFallback::Allow,
+                transform: TransformFallback::Drop
+            }
+        );
+        let error = read("on_error = 'maybe'").unwrap_err().to_string();
+        assert!(error.contains(r#""deny", "allow", "next""#), "{error}");
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        assert!(read("budgit = '5ms'").unwrap_err().to_string().contains("budgit"));
+    }
+}

@@ -1,0 +1,96 @@
+//! `[limits]`: how much of anything one client, one instance or all together may take.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::humane;
+
+/// `[limits]`. Where the hosted product has a limit, its value is the default. `"unlimited"` is the largest number of the
+/// type (`usize::MAX`, `u32::MAX`), so that `count >= limit` needs no special case; for a duration it is `None`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once, over all listeners. Default: 100000. One more is closed at once.
+    #[serde(with = "humane::limit")]
+    pub connections: usize,
+    /// New connections a second, over all listeners. Default: 2000. More wait in the system's queue.
+    #[serde(with = "humane::limit")]
+    pub connection_rate: u32,
+    /// Connections at once that have not been let in yet (TLS, WebSocket, CONNECT, authentication). Default: 4000.
+    #[serde(with = "humane::limit")]
+    pub connecting: usize,
+    /// From accepting a connection to the end of its CONNECT packet, TLS and WebSocket included. Default: "10s".
+    #[serde(with = "humane::duration")]
+    pub connect_timeout: Duration,
+    /// Largest CONNECT packet, in bytes: all that a stranger can make Dunlin hold. Default: "128KiB".
+    #[serde(with = "humane::size")]
+    pub connect_packet_size: usize,
+    /// Largest packet, in bytes; 5.0 clients are told it as Maximum Packet Size. Default: "128KiB".
+    #[serde(with = "humane::size")]
+    pub packet_size: usize,
+    /// Largest payload of a PUBLISH or a will, in bytes. Default: "64KiB".
+    #[serde(with = "humane::size")]
+    pub payload_size: usize,
+    /// Longest client id, in bytes. Default: 64.
+    #[serde(with = "humane::limit")]
+    pub client_id_length: usize,
+    /// Longest topic name or filter, in bytes, the `$share/NAME/` of a shared subscription not counted. Default: 64.
+    #[serde(with = "humane::limit")]
+    pub topic_length: usize,
+    /// Most levels of a topic name or filter. Default: 32.
+    #[serde(with = "humane::limit")]
+    pub topic_levels: usize,
+    /// Subscriptions of one session. Default: 30.
+    #[serde(with = "humane::limit")]
+    pub subscriptions: usize,
+    /// Sessions at once, with and without a connection. Default: 1000000.
+    #[serde(with = "humane::limit")]
+    pub sessions: usize,
+    /// QoS 1 and 2 messages on their way to one client and not acknowledged; a 5.0 client's own Receive Maximum holds when it
+    /// is lower. Default: 128, at most 65535.
+    pub inflight: u16,
+    /// Bytes that wait in the outbox of one connected client. Default: "8MiB".
+    #[serde(with = "humane::size")]
+    pub outbox_bytes: usize,
+    /// Messages that wait for one connected client beyond those in flight. Default: 1000.
+    #[serde(with = "humane::limit")]
+    pub queue_messages: usize,
+    /// Messages kept for absent clients, over the whole instance; the oldest goes first. Default: 1000000.
+    #[serde(with = "humane::limit")]
+    pub offline_messages: usize,
+    /// How long a message is kept for an absent client. Default: "3d"; "unlimited" is possible.
+    #[serde(with = "humane::duration_or_unlimited")]
+    pub offline_age: Option<Duration>,
+    /// Retained messages of the instance. Default: 100000. One more topic is not retained.
+    #[serde(with = "humane::limit")]
+    pub retained_messages: usize,
+    /// Entries of the mailbox from one shard to another. Default: 4096, at least 1.
+    pub mailbox: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            connection_rate: 2_000,
+            connecting: 4_000,
+            connect_timeout: Duration::from_secs(10),
+            connect_packet_size: 128 << 10,
+            packet_size: 128 << 10,
+            payload_size: 64 << 10,
+            client_id_length: 64,
+            topic_length: 64,
+            topic_levels: 32,
+            subscriptions: 30,
+            sessions: 1_000_000,
+            inflight: 128,
+            outbox_bytes: 8 << 20,
+            queue_messages: 1_000,
+            offline_messages: 1_000_000,
+            offline_age: Some(Duration::from_secs(3 * 24 * 60 * 60)),
+            retained_messages: 100_000,
+            mailbox: 4_096,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Authentication, in as many steps as the method takes (4.12).
+
+use std::sync::Arc;
+
+use super::Refusal;
+use super::opening::{read_some, write_all};
+use crate::codec::{self, Packet, ProtocolVersion, ReasonCode};
+use crate::hooks::{AuthDecision, Challenge, Client, ClientParts, TlsInfo};
+use crate::shard::{Admission, Admitted, ShardRef};
+use crate::transport::{Io, Peer};
+
+/// Has the policies decide. `Err(None)` is a client that went away or broke the exchange.
+pub(super) async fn run(
+    shard: &ShardRef,
+    admission: &mut Admission<Io>,
+) -> Result<Admitted, Option<Refusal>> {
+    let client = Client::new(parts(admission));
+    let version = admission.connect.version;
+    let mut decision = shard.borrow_mut().authenticate(&client, &admission.connect);
+    loop {
+        match decision {
+            AuthDecision::Allow(grant) => {
+                let client =
+                    if grant.attrs.is_empty() { client } else { client.with_attrs(grant.attrs.clone()) };
+                return Ok(Admitted { client, grant });
+            }
+            AuthDecision::Deny { code, reason } => {
+                shard.borrow().metrics().auth_denied.add(1);
+                return Err(Some(Refusal { version, reason: code, what: reason.to_string() }));
+            }
+            AuthDecision::Continue(challenge) => {
+                decision = next_step(shard, admission, &client, challenge).await?;
+            }
+        }
+    }
+}
+
+/// Sends a challenge and asks the policies about the answer.
+async fn next_step(
+    shard: &ShardRef,
+    admission: &mut Admission<Io>,
+    client: &Arc<Client>,
+    challenge: Challenge,
+) -> Result<AuthDecision, Option<Refusal>> {
+    let method = admission.connect.properties.authentication_method.clone().unwrap_or_default();
+    let mut out = Vec::new();
+    let reason = ReasonCode::CONTINUE_AUTHENTICATION;
+    codec::auth(&mut out, ProtocolVersion::V5, reason, &method, Some(&challenge.data), None);
+    write_all(&mut admission.io, &out).await;
+    let auth = read_auth(shard, admission).await?;
+    if auth.method != method {
+        // [MQTT-4.12.0-5]
+        let what = "AUTH with another Authentication Method than CONNECT".to_owned();
+        return Err(Some(Refusal { version: ProtocolVersion::V5, reason: ReasonCode::PROTOCOL_ERROR, what }));
+    }
+    let mut shard = shard.borrow_mut();
+    Ok(shard.auth_continue(client, &method, auth.data.as_deref(), &challenge.pending))
+}
+
+/// The next packet, which has to be AUTH: until CONNACK the client may send nothing else but DISCONNECT
+/// [MQTT-3.1.2-30].
+async fn read_auth(
+    shard: &ShardRef,
+    admission: &mut Admission<Io>,
+) -> Result<codec::Auth, Option<Refusal>> {
+    let maximum = shard.borrow().shared().settings.maximum_packet_size as usize;
+    loop {
+        let header = codec::peek(&admission.behind).map_err(|_| None)?;
+        if let Some(header) = header {
+            if header.packet_len() > maximum {
+                return Err(None);
+            }
+            if header.packet_len() <= admission.behind.len() {
+                let rest = admission.behind.split_off(header.packet_len());
+                let packet = std::mem::replace(&mut admission.behind, rest);
+                let body = packet.get(usize::from(header.header_len)..).unwrap_or_default();
+                return match codec::decode(ProtocolVersion::V5, header, body) {
+                    Ok(Packet::Auth(auth)) => Ok(auth),
+                    _ => Err(None),
+                };
+            }
+        }
+        if !read_some(&mut admission.io, &mut admission.behind).await {
+            return Err(None);
+        }
+    }
+}
+
+/// What is known of a client before it is authenticated.
+fn parts(admission: &Admission<Io>) -> ClientParts {
+    let peer = admission.io.peer();
+    ClientParts {
+        instance: admission.key.instance.as_str().into(),
+        client_id: Arc::clone(&admission.key.client_id),
+        username: admission.connect.username.as_deref().map(Into::into),
+        peer: peer.address().to_string().into(),
+        listener: peer.listener().as_str().into(),
+        tls: tls(peer),
+        protocol_version: admission.connect.version,
+    }
+}
+
+fn tls(peer: &Peer) -> Option<Arc<TlsInfo>> {
+    let certificate = peer.certificate()?;
+    Some(Arc::new(TlsInfo {
+        cn: certificate.common_name.clone(),
+        san: certificate.alternative_names.clone(),
+        serial: Some(certificate.serial.clone()),
+        fingerprint: Some(certificate.fingerprint.clone()),
+    }))
+}

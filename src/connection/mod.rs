@@ -1,0 +1,133 @@
+//! One task a socket, from the first byte to the last.
+//!
+//! The task reads CONNECT, takes the socket to the shard that is the client's home, has it authenticated there, and then
+//! drives it: each time the socket is readable (or writable again) the shard gets a turn.
+//!
+//! *Invariant*: nothing of a client is believed, and little kept, before it is authenticated: one packet of bounded
+//! size within a bounded time.
+
+mod authenticate;
+mod opening;
+
+use std::rc::Rc;
+
+use crate::codec::{self, ConnackProperties, ProtocolVersion, ReasonCode};
+use crate::metrics::RefuseReason;
+use crate::shard::{Admission, Admitted, Control, Place, ShardRef, admit};
+use crate::transport::{Detached, Io};
+use opening::{Opening, read_connect};
+
+/// Why a client does not come in: what CONNACK says, and what the log says.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    version: ProtocolVersion,
+    reason: ReasonCode,
+    what: String,
+}
+
+impl Refusal {
+    fn counted_as(&self) -> RefuseReason {
+        match self.reason {
+            ReasonCode::SERVER_UNAVAILABLE => RefuseReason::Draining,
+            ReasonCode::QUOTA_EXCEEDED => RefuseReason::Limit,
+            ReasonCode::BAD_USER_NAME_OR_PASSWORD | ReasonCode::NOT_AUTHORIZED => RefuseReason::Auth,
+            _ => RefuseReason::Protocol,
+        }
+    }
+}
+
+/// Serves a socket that was just accepted on this shard's listener.
+///
+/// `place` holds the connection's place among those that the listener lets in, until it is dropped.
+pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
+    let limits = shard.borrow().shared().limits.clone();
+    let Some(_opening) = shard.borrow_mut().begin_opening() else {
+        return close_silently(&shard, io, "too many connections have no session yet").await;
+    };
+    let opening = tokio::time::timeout(limits.connect_timeout, read_connect(&shard, &mut io)).await;
+    let opening = match opening {
+        // [MQTT-3.1.4-1]: nobody knows which version the client would understand an answer in.
+        Err(_late) => return close_silently(&shard, io, "no CONNECT within the time for it").await,
+        Ok(Opening::Whole(admission)) => admission,
+        Ok(Opening::Refused(refusal)) => return refuse(&shard, io, &refusal).await,
+        Ok(Opening::Gone(what)) => return close_silently(&shard, io, what).await,
+    };
+    let shared = std::sync::Arc::clone(shard.borrow().shared());
+    let home = shared.home(&opening.key);
+    let admission = opening.with_io(io, place);
+    if home == shard.borrow().id() {
+        return settle_in(shard, admission).await;
+    }
+    match detach(admission) {
+        Ok(admission) => shared.control(home, Control::Handoff(Box::new(admission))),
+        Err(error) => tracing::debug!(%error, "a socket could not be handed to its home shard"),
+    }
+}
+
+/// Serves a socket whose CONNECT was read on another shard.
+pub fn arrive(shard: ShardRef, admission: Box<Admission<Detached>>) {
+    let Admission { io, place, connect, key, assigned, behind } = *admission;
+    match io.attach() {
+        Ok(io) => {
+            let admission = Admission { io, place, connect, key, assigned, behind };
+            tokio::task::spawn_local(settle_in(shard, admission));
+        }
+        Err(error) => tracing::debug!(%error, "a socket could not be taken over from another shard"),
+    }
+}
+
+fn detach(admission: Admission<Io>) -> std::io::Result<Admission<Detached>> {
+    let Admission { io, place, connect, key, assigned, behind } = admission;
+    Ok(Admission { io: io.detach()?, place, connect, key, assigned, behind })
+}
+
+/// On the home shard: authentication, session, and then the rest of the connection's life.
+async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
+    if shard.borrow().is_draining() {
+        let refusal = Refusal {
+            version: admission.connect.version,
+            reason: ReasonCode::SERVER_UNAVAILABLE,
+            what: "the broker is stopping".to_owned(),
+        };
+        return refuse(&shard, admission.io, &refusal).await;
+    }
+    let timeout = shard.borrow().shared().limits.connect_timeout;
+    let authenticated = tokio::time::timeout(timeout, authenticate::run(&shard, &mut admission)).await;
+    let admitted: Admitted = match authenticated {
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(Some(refusal))) => return refuse(&shard, admission.io, &refusal).await,
+        Ok(Err(None)) => return close_silently(&shard, admission.io, "gone while authenticating").await,
+        Err(_late) => return close_silently(&shard, admission.io, "authentication took too long").await,
+    };
+    let version = admission.connect.version;
+    match admit(&shard, admission, admitted).await {
+        Ok(id) => {
+            let shard = Rc::clone(&shard);
+            std::future::poll_fn(move |cx| shard.borrow_mut().poll_connection(id, cx)).await;
+        }
+        Err((io, error)) => {
+            let reason = ReasonCode::SERVER_UNAVAILABLE;
+            let refusal = Refusal { version, reason, what: error.to_string() };
+            refuse(&shard, io, &refusal).await;
+        }
+    }
+}
+
+/// CONNACK with the reason, in the form that the client understands, and then the end.
+async fn refuse(shard: &ShardRef, mut io: Io, refusal: &Refusal) {
+    shard.borrow().metrics().connects_refused_total.inc(refusal.counted_as());
+    tracing::info!(peer = %io.peer().address(), reason = %refusal.reason, what = refusal.what, "a client was refused");
+    let mut answer = Vec::new();
+    let told =
+        ConnackProperties { reason_string: Some(&refusal.what), ..ConnackProperties::default() };
+    // Its Maximum Packet Size is honoured by leaving out what is not needed: the sentence is short.
+    codec::connack(&mut answer, refusal.version, false, refusal.reason, &told);
+    opening::write_all(&mut io, &answer).await;
+    opening::shut_down(io).await;
+}
+
+async fn close_silently(shard: &ShardRef, io: Io, what: &str) {
+    shard.borrow().metrics().connects_refused_total.inc(RefuseReason::Protocol);
+    tracing::debug!(peer = %io.peer().address(), what, "a connection was closed before it had a session");
+    opening::shut_down(io).await;
+}

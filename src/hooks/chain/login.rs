@@ -1,0 +1,156 @@
+//! `authenticate` and `auth_continue`: the first entry that says allow or deny decides.
+
+use super::ShardHooks;
+use super::entry::{Entry, Failed};
+use crate::codec::ReasonCode;
+use crate::config::hooks::{AnswerFallback, Verdict};
+use crate::hooks::client::Client;
+use crate::hooks::lua::answer::{LoginVote, login_vote};
+use crate::hooks::lua::convert::Converter;
+use crate::hooks::lua::fault::Fault;
+use crate::hooks::lua::state::PolicyState;
+use crate::hooks::verdict::{AuthDecision, Challenge, Grant, PendingAuth};
+use dunlin_plugin_api::Hook;
+use mlua::{LuaString, Value};
+use std::sync::Arc;
+
+/// A CONNECT whose sender is to be authenticated. Its user name is the client's.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthRequest<'a> {
+    /// Who connects, as far as is known.
+    pub client: &'a Arc<Client>,
+    /// The password of the CONNECT: binary data, as MQTT has it.
+    pub password: Option<&'a [u8]>,
+    /// Authentication Method (5.0).
+    pub method: Option<&'a str>,
+    /// Authentication Data (5.0).
+    pub data: Option<&'a [u8]>,
+}
+
+/// An AUTH packet: the client's answer to a challenge, or the begin of a re-authentication.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthContinueRequest<'a> {
+    /// Who sent it.
+    pub client: &'a Arc<Client>,
+    /// Authentication Method; the one of the CONNECT [MQTT-4.12.0-5].
+    pub method: &'a str,
+    /// Authentication Data.
+    pub data: Option<&'a [u8]>,
+    /// Where the exchange stands, from [`Challenge::pending`]; `None` when a re-authentication begins.
+    pub pending: Option<&'a PendingAuth>,
+}
+
+impl ShardHooks {
+    /// May this client come in?
+    pub fn authenticate(&mut self, request: &AuthRequest<'_>) -> AuthDecision {
+        const HOOK: Hook = Hook::Authenticate;
+        let username = request.client.username.as_deref();
+        for entry in self.entries.iter_mut().filter(|entry| entry.has(HOOK)) {
+            let vote = entry.ask(HOOK, |state, function| {
+                state.with_context(request.client, |ctx| {
+                    let password = string(state, request.password)?;
+                    let data = string(state, request.data)?;
+                    let arguments = (ctx, username, password, request.method, data);
+                    read_vote(HOOK, state, state.call(function, arguments)?)
+                })
+            });
+            if let Some(decision) = decide(entry, vote) {
+                return decision;
+            }
+        }
+        self.undecided()
+    }
+
+    /// The next step of an exchange: the entry that began it goes on with it. At the begin of a re-authentication the
+    /// entries are asked in order.
+    pub fn auth_continue(&mut self, request: &AuthContinueRequest<'_>) -> AuthDecision {
+        const HOOK: Hook = Hook::AuthContinue;
+        let owner = request.pending.map(|pending| &pending.policy);
+        let mine =
+            |entry: &&mut Entry| entry.has(HOOK) && owner.is_none_or(|owner| owner == entry.policy.name());
+        for entry in self.entries.iter_mut().filter(mine) {
+            let vote = entry.ask(HOOK, |state, function| {
+                state.with_context(request.client, |ctx| {
+                    let data = string(state, request.data)?;
+                    let kept = match request.pending {
+                        None => Value::Nil,
+                        Some(pending) => Converter::new(&state.sandbox().lua, &state.sandbox().limits)
+                            .make_lua(&pending.state)
+                            .map_err(|error| Fault::from_lua(&error, None))?,
+                    };
+                    read_vote(
+                        HOOK,
+                        state,
+                        state.call(function, (ctx, request.method, data, kept))?,
+                    )
+                })
+            });
+            if let Some(decision) = decide(entry, vote) {
+                return decision;
+            }
+        }
+        // An exchange that no one knows how to end is no login, whatever the default says about those who just connect.
+        AuthDecision::Deny {
+            code: ReasonCode::NOT_AUTHORIZED,
+            reason: "no policy continues this exchange".into(),
+        }
+    }
+
+    fn undecided(&self) -> AuthDecision {
+        match self.generation.defaults().authenticate {
+            Verdict::Allow => AuthDecision::Allow(Grant::default()),
+            Verdict::Deny => AuthDecision::Deny {
+                code: ReasonCode::NOT_AUTHORIZED,
+                reason: "no policy knows these credentials".into(),
+            },
+        }
+    }
+}
+
+fn string(state: &PolicyState, bytes: Option<&[u8]>) -> Result<Option<LuaString>, Fault> {
+    let made = bytes
+        .map(|bytes| state.sandbox().lua.create_string(bytes))
+        .transpose();
+    made.map_err(|error| Fault::from_lua(&error, None))
+}
+
+fn read_vote(hook: Hook, state: &PolicyState, answer: (Value, Value, Value)) -> Result<LoginVote, Fault> {
+    let sandbox = state.sandbox();
+    login_vote(hook.name(), answer, &|value| {
+        Converter::new(&sandbox.lua, &sandbox.limits).make_json(value)
+    })
+}
+
+/// What an entry's vote decides; `None` to ask the next.
+fn decide(entry: &Entry, vote: Result<LoginVote, Failed>) -> Option<AuthDecision> {
+    match vote {
+        Ok(LoginVote::Allow(grant)) => Some(AuthDecision::Allow(*grant)),
+        Ok(LoginVote::Deny(code, reason)) => {
+            entry.count_denied();
+            Some(AuthDecision::Deny {
+                code,
+                reason: reason.unwrap_or_else(|| entry.denied.clone()),
+            })
+        }
+        Ok(LoginVote::Continue(data, state)) => {
+            let pending = PendingAuth {
+                policy: entry.policy.name().clone(),
+                state,
+            };
+            Some(AuthDecision::Continue(Challenge { data, pending }))
+        }
+        Ok(LoginVote::Next) => None,
+        Err(failed) => match failed.fallback.answer {
+            AnswerFallback::Allow => Some(AuthDecision::Allow(Grant::default())),
+            AnswerFallback::Next => None,
+            // The client did nothing wrong that we know of: it may come again.
+            AnswerFallback::Deny => {
+                entry.count_denied();
+                Some(AuthDecision::Deny {
+                    code: ReasonCode::SERVER_UNAVAILABLE,
+                    reason: entry.failed.clone(),
+                })
+            }
+        },
+    }
+}

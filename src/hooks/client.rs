@@ -1,0 +1,177 @@
+//! Who a hook is asked about.
+
+use crate::codec::ProtocolVersion;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Separates a group from a device in a client id: `GID_fleet@@@truck-7`.
+const GROUP_SEPARATOR: &str = "@@@";
+
+/// What every hook may know of a client: `ctx` in a policy.
+///
+/// It does not change while the connection lasts, which is what lets an answer be cached beside the connection. The
+/// attributes that authentication grants make a new one: [`Client::with_attrs`].
+#[derive(Debug)]
+pub struct Client {
+    serial: u64,
+    /// The instance (tenant) it belongs to.
+    pub instance: Arc<str>,
+    /// Its client id.
+    pub client_id: Arc<str>,
+    /// The user name of its CONNECT, if it gave one.
+    pub username: Option<Arc<str>>,
+    /// Where it connects from: `192.0.2.7:51234`, or the path of a Unix socket.
+    pub peer: Arc<str>,
+    /// The name of the listener that accepted it.
+    pub listener: Arc<str>,
+    /// What TLS told of it; `None` without TLS.
+    pub tls: Option<Arc<TlsInfo>>,
+    /// The MQTT version it speaks.
+    pub protocol_version: ProtocolVersion,
+    attrs: Map<String, Value>,
+}
+
+/// What TLS told of a client: its certificate, if it showed one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// The subject's common name.
+    pub cn: Option<String>,
+    /// The subject's alternative names.
+    pub san: Vec<String>,
+    /// The serial number, in hex.
+    pub serial: Option<String>,
+    /// SHA-256 of the certificate, in hex.
+    pub fingerprint: Option<String>,
+}
+
+/// The parts of a [`Client`] that are known before authentication.
+#[derive(Debug, Clone)]
+pub struct ClientParts {
+    /// See [`Client::instance`].
+    pub instance: Arc<str>,
+    /// See [`Client::client_id`].
+    pub client_id: Arc<str>,
+    /// See [`Client::username`].
+    pub username: Option<Arc<str>>,
+    /// See [`Client::peer`].
+    pub peer: Arc<str>,
+    /// See [`Client::listener`].
+    pub listener: Arc<str>,
+    /// See [`Client::tls`].
+    pub tls: Option<Arc<TlsInfo>>,
+    /// See [`Client::protocol_version`].
+    pub protocol_version: ProtocolVersion,
+}
+
+impl Client {
+    /// A client that has not been authenticated: it has no attributes yet.
+    pub fn new(parts: ClientParts) -> Arc<Self> {
+        Arc::new(Self::build(parts, Map::new()))
+    }
+
+    /// The same client with the attributes that authentication granted; a new `ctx` to every policy.
+    pub fn with_attrs(&self, attrs: Map<String, Value>) -> Arc<Self> {
+        let parts = ClientParts {
+            instance: self.instance.clone(),
+            client_id: self.client_id.clone(),
+            username: self.username.clone(),
+            peer: self.peer.clone(),
+            listener: self.listener.clone(),
+            tls: self.tls.clone(),
+            protocol_version: self.protocol_version,
+        };
+        Arc::new(Self::build(parts, attrs))
+    }
+
+    fn build(parts: ClientParts, attrs: Map<String, Value>) -> Self {
+        // Tells clients apart for the caches of `ctx`; a u64 does not come round.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let ClientParts {
+            instance,
+            client_id,
+            username,
+            peer,
+            listener,
+            tls,
+            protocol_version,
+        } = parts;
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            serial,
+            instance,
+            client_id,
+            username,
+            peer,
+            listener,
+            tls,
+            protocol_version,
+            attrs,
+        }
+    }
+
+    /// A number that no other `Client` of this process has.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// What authentication said of it.
+    pub fn attrs(&self) -> &Map<String, Value> {
+        &self.attrs
+    }
+
+    /// The group in its client id: what stands before `@@@`, if that occurs.
+    pub fn group_id(&self) -> Option<&str> {
+        self.client_id.split_once(GROUP_SEPARATOR).map(|(group, _)| group)
+    }
+
+    /// The device in its client id: what stands after `@@@`, if that occurs.
+    pub fn device_id(&self) -> Option<&str> {
+        self.client_id
+            .split_once(GROUP_SEPARATOR)
+            .map(|(_, device)| device)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A client for tests, by its client id.
+    pub(crate) fn client(client_id: &str) -> Arc<Client> {
+        Client::new(ClientParts {
+            instance: "mqtt-demo".into(),
+            client_id: client_id.into(),
+            username: Some("Signature|AK|mqtt-demo".into()),
+            peer: "192.0.2.7:51234".into(),
+            listener: "tcp".into(),
+            tls: None,
+            protocol_version: ProtocolVersion::V5,
+        })
+    }
+
+    #[test]
+    fn a_client_id_splits_at_its_first_separator() {
+        let split = |id: &str| {
+            let client = client(id);
+            (
+                client.group_id().map(String::from),
+                client.device_id().map(String::from),
+            )
+        };
+        assert_eq!(
+            split("GID_a@@@b@@@c"),
+            (Some("GID_a".into()), Some("b@@@c".into()))
+        );
+        assert_eq!(split("plain"), (None, None));
+    }
+
+    #[test]
+    fn attributes_make_a_new_client() {
+        let before = client("a");
+        let attrs = serde_json::json!({"role": "meter"}).as_object().unwrap().clone();
+        let after = before.with_attrs(attrs);
+        assert_eq!(after.attrs()["role"], "meter");
+        assert!(before.attrs().is_empty() && before.serial() != after.serial());
+    }
+}

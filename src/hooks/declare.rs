@@ -1,0 +1,267 @@
+//! What a policy declares in the table it returns: its hooks, and what it wants to be shown and cached by.
+
+use super::cache::{CacheRule, Inputs};
+use super::error::LoadError;
+use super::policy::Image;
+use super::source::line_of;
+use super::suggest;
+use crate::hooks::lua::kind;
+use dunlin_plugin_api::{Hook, HookSet};
+use mlua::{Table, Value};
+use std::time::Duration;
+
+/// The hooks that this version of Dunlin calls.
+pub const CALLED: HookSet = HookSet::of(&[
+    Hook::OnLoad,
+    Hook::Authenticate,
+    Hook::AuthContinue,
+    Hook::AuthorizePublish,
+    Hook::AuthorizeSubscribe,
+    Hook::Publish,
+    Hook::SessionStart,
+    Hook::SessionEnd,
+    Hook::Disconnect,
+    Hook::Acked,
+    Hook::Dropped,
+]);
+
+/// Keys of the table that are no hooks.
+const OTHER_KEYS: &[&str] = &["cache", "credentials", "description", "name", "payload"];
+const CACHE_KEYS: &[&str] = &["by", "ttl"];
+
+/// What a policy's table says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Declaration {
+    /// The hooks that it has functions for.
+    pub(crate) hooks: HookSet,
+    /// The hooks in which it wants the payload.
+    pub(crate) payload: HookSet,
+    /// Whether it can say which credentials a client should use.
+    pub(crate) credentials: bool,
+    cache: Vec<(Hook, CacheRule)>,
+}
+
+impl Declaration {
+    /// How the answers of `hook` may be cached, as far as this policy is concerned.
+    pub(crate) fn cache(&self, hook: Hook) -> Option<CacheRule> {
+        self.cache
+            .iter()
+            .find(|(of, _)| *of == hook)
+            .map(|(_, rule)| *rule)
+    }
+
+    /// What the policy is shown in `hook`: everything, or what its cached answers depend on.
+    #[inline]
+    pub(crate) fn shown(&self, hook: Hook) -> Inputs {
+        self.cache(hook).map_or(Inputs::ALL, |rule| rule.by)
+    }
+}
+
+/// Reads and checks the table that the script returned.
+///
+/// # Errors
+/// The first thing that is wrong, with its line where that can be told.
+pub(crate) fn read(table: &Table, image: &Image) -> Result<Declaration, LoadError> {
+    let reader = Reader { image };
+    let mut declares = Declaration::default();
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair.map_err(|error| reader.wrong(None, error.to_string()))?;
+        let Value::String(key) = &key else {
+            return Err(reader
+                .wrong(
+                    None,
+                    format!("the policy's table has an entry under a {}", kind(&key)),
+                )
+                .help("its keys are names of hooks"));
+        };
+        let key = key.to_string_lossy();
+        match Hook::from_name(&key) {
+            Some(hook) => reader.hook(hook, &value).map(|()| declares.hooks.insert(hook))?,
+            None => reader.other(&key, &value, &mut declares)?,
+        }
+    }
+    if declares.hooks.is_empty() && !declares.credentials {
+        return Err(reader
+            .wrong(None, "the policy has no hooks")
+            .help("return a table such as { authorize_publish = function(ctx, topic) ... end }"));
+    }
+    reader.belongs(&declares)?;
+    Ok(declares)
+}
+
+struct Reader<'a> {
+    image: &'a Image,
+}
+
+impl Reader<'_> {
+    /// An error at the line where `key` is defined.
+    fn wrong(&self, key: Option<&str>, message: impl Into<String>) -> LoadError {
+        let line = key.and_then(|key| line_of(&self.image.source, key));
+        LoadError::new(&*self.image.file, line, message)
+    }
+
+    fn function(&self, key: &str, value: &Value) -> Result<(), LoadError> {
+        match value {
+            Value::Function(_) => Ok(()),
+            other => Err(self
+                .wrong(Some(key), format!("`{key}` is a {}, not a function", kind(other)))
+                .help(format!("write `{key} = function(...) ... end`"))),
+        }
+    }
+
+    fn hook(&self, hook: Hook, value: &Value) -> Result<(), LoadError> {
+        let name = hook.name();
+        self.function(name, value)?;
+        if CALLED.contains(hook) {
+            return Ok(());
+        }
+        // A hook that is never called would be a policy that is never applied.
+        let help = format!("it calls {}", suggest::list(CALLED.iter().map(Hook::name)));
+        Err(self
+            .wrong(
+                Some(name),
+                format!("this version of Dunlin does not call `{name}` yet"),
+            )
+            .help(help))
+    }
+
+    fn other(&self, key: &str, value: &Value, declares: &mut Declaration) -> Result<(), LoadError> {
+        match key {
+            "name" | "description" => match value {
+                Value::String(_) => Ok(()),
+                other => Err(self.wrong(Some(key), format!("`{key}` is a {}, not a string", kind(other)))),
+            },
+            "credentials" => {
+                declares.credentials = true;
+                self.function(key, value)
+            }
+            "payload" => self.payload(value).map(|hooks| declares.payload = hooks),
+            "cache" => self.cache(value).map(|rules| declares.cache = rules),
+            unknown => {
+                let known = || CALLED.iter().map(Hook::name).chain(OTHER_KEYS.iter().copied());
+                let help = match suggest::nearest(unknown, known()) {
+                    Some(nearest) => format!("write `{nearest}`"),
+                    None => format!("it knows {}", suggest::list(known())),
+                };
+                Err(self
+                    .wrong(Some(unknown), format!("unknown hook `{unknown}`"))
+                    .help(help))
+            }
+        }
+    }
+
+    /// `payload = { "authorize_publish" }`
+    fn payload(&self, value: &Value) -> Result<HookSet, LoadError> {
+        let form = || {
+            self.wrong(Some("payload"), "`payload` lists the hooks that want the payload")
+                .help("write `payload = { \"authorize_publish\" }`, or leave it out")
+        };
+        let table = value.as_table().ok_or_else(form)?;
+        table
+            .sequence_values::<String>()
+            .map(|name| match name.as_deref().map(Hook::from_name) {
+                Ok(Some(hook @ Hook::AuthorizePublish)) => Ok(hook),
+                _ => Err(form()),
+            })
+            .collect()
+    }
+
+    /// `cache = { authorize_publish = { ttl = 60, by = { "topic" } } }`
+    fn cache(&self, value: &Value) -> Result<Vec<(Hook, CacheRule)>, LoadError> {
+        let at = |message: String| self.wrong(Some("cache"), message);
+        let form = "write `cache = { authorize_publish = { ttl = 60, by = { \"topic\" } } }`";
+        let table = value
+            .as_table()
+            .ok_or_else(|| at("`cache` is not a table".into()).help(form))?;
+        let mut rules = Vec::new();
+        for pair in table.pairs::<String, Table>() {
+            let (name, entry) =
+                pair.map_err(|_| at("`cache` names hooks and how to cache them".into()).help(form))?;
+            let hook = Hook::from_name(&name).filter(|hook| !Inputs::names(*hook).is_empty());
+            let hook = hook.ok_or_else(|| {
+                at(format!("answers of `{name}` cannot be cached"))
+                    .help("`authorize_publish` and `authorize_subscribe` can")
+            })?;
+            rules.push((hook, self.rule(hook, &entry)?));
+        }
+        Ok(rules)
+    }
+
+    fn rule(&self, hook: Hook, entry: &Table) -> Result<CacheRule, LoadError> {
+        let name = hook.name();
+        let at = |message: String| self.wrong(Some("cache"), message);
+        for pair in entry.pairs::<Value, Value>() {
+            let key = pair
+                .map(|(key, _)| key.to_string().unwrap_or_default())
+                .unwrap_or_default();
+            if !CACHE_KEYS.contains(&key.as_str()) {
+                return Err(
+                    at(format!("unknown field `{key}` in `cache.{name}`")).help("it has `ttl` and `by`")
+                );
+            }
+        }
+        let ttl = entry
+            .raw_get::<Option<f64>>("ttl")
+            .ok()
+            .flatten()
+            .filter(|ttl| *ttl > 0.0);
+        let ttl = ttl
+            .and_then(|ttl| Duration::try_from_secs_f64(ttl).ok())
+            .ok_or_else(|| {
+                at(format!("`cache.{name}.ttl` must be a number of seconds above 0"))
+                    .help("write for instance `ttl = 60`")
+            })?;
+        let known = Inputs::names(hook);
+        let by = entry.raw_get::<Table>("by").map_err(|_| {
+            let inputs = suggest::list(known.iter().map(|(name, _)| *name));
+            at(format!(
+                "`cache.{name}.by` must list the inputs that the answer depends on"
+            ))
+            .help(format!("out of {inputs}"))
+        })?;
+        let mut inputs = Inputs::NONE;
+        for input in by.sequence_values::<Value>() {
+            let input = input.and_then(|input| input.to_string()).unwrap_or_default();
+            let Some((_, bit)) = known.iter().find(|(name, _)| *name == input) else {
+                let names = suggest::list(known.iter().map(|(name, _)| *name));
+                return Err(
+                    at(format!("`{input}` in `cache.{name}.by` is no input of `{name}`"))
+                        .help(format!("it has {names}")),
+                );
+            };
+            inputs = inputs.union(*bit);
+        }
+        Ok(CacheRule { ttl, by: inputs })
+    }
+
+    /// Declarations without their hook, and declarations that contradict each other.
+    fn belongs(&self, declares: &Declaration) -> Result<(), LoadError> {
+        for (hook, _) in &declares.cache {
+            if !declares.hooks.contains(*hook) {
+                return Err(self.wrong(
+                    Some("cache"),
+                    format!("`cache` names `{hook}`, which the policy does not have"),
+                ));
+            }
+            if declares.payload.contains(*hook) {
+                return Err(self
+                    .wrong(
+                        Some("cache"),
+                        format!("`{hook}` wants the payload, so its answers cannot be cached"),
+                    )
+                    .help("take it out of `payload` or out of `cache`"));
+            }
+        }
+        match declares
+            .payload
+            .iter()
+            .find(|hook| !declares.hooks.contains(*hook))
+        {
+            None => Ok(()),
+            Some(hook) => Err(self.wrong(
+                Some("payload"),
+                format!("`payload` names `{hook}`, which the policy does not have"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A generation: one immutable set of everything loaded. Shards build their states from it, and serve it whole or not
+//! at all.
+
+use super::cache::CacheRule;
+use super::error::LoadError;
+use super::policy::Policy;
+use super::source;
+use crate::config::hooks::{HookDefaults, PolicyEntry};
+use dunlin_plugin_api::{Hook, HookSet};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Compiled and checked policies in the order of the chain, with what decides when none of them does.
+#[derive(Debug)]
+pub struct Generation {
+    number: u64,
+    hash: String,
+    policies: Vec<Arc<Policy>>,
+    defaults: HookDefaults,
+    hooks: HookSet,
+    publish_cache: Option<CacheRule>,
+    subscribe_cache: Option<CacheRule>,
+}
+
+impl Generation {
+    /// Reads, compiles and tries every script of the chain: each runs in a state of its own, `on_load` included, under
+    /// the limits of its entry. Relative paths are relative to `base`.
+    ///
+    /// # Errors
+    /// Everything that is wrong, one error a script; then nothing of it is used.
+    pub fn load(
+        number: u64,
+        entries: &[PolicyEntry],
+        defaults: &HookDefaults,
+        base: &Path,
+    ) -> Result<Self, Vec<LoadError>> {
+        let mut names = BTreeSet::new();
+        let mut policies = Vec::new();
+        let mut errors = Vec::new();
+        for entry in entries {
+            let file = entry.script.display().to_string();
+            if !names.insert(&entry.name) {
+                let message = format!("two policies are called `{}`", entry.name);
+                errors.push(
+                    LoadError::new(&file, None, message)
+                        .help("give each entry of the chain a name of its own"),
+                );
+                continue;
+            }
+            let loaded = source::read(&entry.name, file, base.join(&entry.script))
+                .and_then(|image| Policy::load(entry, image));
+            match loaded {
+                Ok(policy) => policies.push(Arc::new(policy)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            number,
+            hash: hash(&policies),
+            hooks: policies
+                .iter()
+                .map(|policy| policy.declares.hooks)
+                .fold(HookSet::EMPTY, HookSet::union),
+            publish_cache: cache(&policies, Hook::AuthorizePublish),
+            subscribe_cache: cache(&policies, Hook::AuthorizeSubscribe),
+            policies,
+            defaults: *defaults,
+        })
+    }
+
+    /// A generation without policies: the defaults decide everything.
+    pub fn empty(number: u64, defaults: HookDefaults) -> Self {
+        Self {
+            number,
+            hash: hash(&[]),
+            policies: Vec::new(),
+            defaults,
+            hooks: HookSet::EMPTY,
+            publish_cache: None,
+            subscribe_cache: None,
+        }
+    }
+
+    /// Counts up with every generation that was put in force.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// SHA-256 over names, sources and settings, in hex: two generations with the same hash decide alike.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The first 12 digits of the hash, for logs.
+    pub fn short_hash(&self) -> &str {
+        self.hash.get(..12).unwrap_or(&self.hash)
+    }
+
+    /// The hooks that any policy has.
+    pub fn hooks(&self) -> HookSet {
+        self.hooks
+    }
+
+    /// The names of the policies, in the order of the chain.
+    pub fn policies(&self) -> impl Iterator<Item = &str> {
+        self.policies.iter().map(|policy| &**policy.name())
+    }
+
+    /// Every file that went into it: scripts and the modules that they require.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.policies.iter().flat_map(|policy| {
+            std::iter::once(&policy.image)
+                .chain(&policy.modules)
+                .map(|image| image.path.as_path())
+        })
+    }
+
+    /// The user name and password that `client_id` should connect with, as the first policy that has a `credentials`
+    /// function says; `None` when no policy has one. Builds a state for this one question.
+    ///
+    /// # Errors
+    /// When the function fails, or does not return two strings.
+    pub fn credentials(&self, client_id: &str) -> Option<Result<(String, String), LoadError>> {
+        let policy = self.policies.iter().find(|policy| policy.declares.credentials)?;
+        Some(policy.credentials(client_id))
+    }
+
+    /// How an answer of the whole chain may be cached: only when every entry that is asked says so.
+    pub fn cache(&self, hook: Hook) -> Option<CacheRule> {
+        match hook {
+            Hook::AuthorizePublish => self.publish_cache,
+            Hook::AuthorizeSubscribe => self.subscribe_cache,
+            _ => None,
+        }
+    }
+
+    /// What decides when no policy does.
+    pub fn defaults(&self) -> &HookDefaults {
+        &self.defaults
+    }
+
+    pub(crate) fn chain(&self) -> &[Arc<Policy>] {
+        &self.policies
+    }
+}
+
+/// What `dunlin check` asks: everything that is wrong with the scripts of these entries.
+pub fn check(entries: &[PolicyEntry], base: &Path) -> Vec<LoadError> {
+    Generation::load(0, entries, &HookDefaults::default(), base)
+        .err()
+        .unwrap_or_default()
+}
+
+/// The folders whose changes may change a generation made of `entries`: those of the scripts and of what they require.
+pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation) -> BTreeSet<PathBuf> {
+    let scripts = entries.iter().map(|entry| base.join(&entry.script));
+    let files = scripts.chain(loaded.files().map(Path::to_path_buf));
+    files
+        .filter_map(|file| file.parent().map(Path::to_path_buf))
+        .collect()
+}
+
+fn cache(policies: &[Arc<Policy>], hook: Hook) -> Option<CacheRule> {
+    let mut asked = policies
+        .iter()
+        .filter(|policy| policy.declares.hooks.contains(hook));
+    let first = asked.next()?.declares.cache(hook)?;
+    asked.try_fold(first, |rule, policy| Some(rule.and(policy.declares.cache(hook)?)))
+}
+
+fn hash(policies: &[Arc<Policy>]) -> String {
+    let mut hash = Sha256::new();
+    for policy in policies {
+        for image in std::iter::once(&policy.image).chain(&policy.modules) {
+            hash.update((image.name.len() as u64).to_le_bytes());
+            hash.update(image.name.as_bytes());
+            hash.update(image.hash);
+        }
+        hash.update(policy.settings.to_string());
+    }
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

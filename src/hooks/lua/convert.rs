@@ -1,0 +1,193 @@
+//! Values between JSON (settings, attributes, the `json` module) and Luau.
+
+use super::kind;
+use super::limits::Limits;
+use mlua::{Lua, LuaSerdeExt, Table, Value};
+use serde_json::{Map, Number, Value as Json};
+
+/// Numbers of Luau are doubles: up to here they hold every integer.
+const EXACT: i64 = 1 << 53;
+/// How deep a value may nest. It bounds recursion here and in the scripts that walk it.
+pub(crate) const MAX_DEPTH: usize = 64;
+/// After how many values the time of the call is looked at.
+const BATCH: usize = 256;
+
+/// Walks one value in either direction, within the time of the call.
+pub(crate) struct Converter<'a> {
+    lua: &'a Lua,
+    limits: &'a Limits,
+    seen: usize,
+}
+
+impl<'a> Converter<'a> {
+    pub(crate) fn new(lua: &'a Lua, limits: &'a Limits) -> Self {
+        Self { lua, limits, seen: 0 }
+    }
+
+    /// Counts one value, and looks at the time now and then.
+    pub(crate) fn step(&mut self, depth: usize) -> mlua::Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(mlua::Error::runtime(format!(
+                "the value nests deeper than {MAX_DEPTH} levels"
+            )));
+        }
+        self.seen += 1;
+        // `usize::MAX` bytes of work always look at the clock.
+        if self.seen.is_multiple_of(BATCH) {
+            self.limits.work(usize::MAX)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The state that values are made in.
+    pub(crate) fn lua(&self) -> &'a Lua {
+        self.lua
+    }
+
+    /// JSON to Luau. `null` becomes `json.null`; an integer that a double cannot hold becomes a string of its digits.
+    pub(crate) fn make_lua(&mut self, value: &Json) -> mlua::Result<Value> {
+        self.lua_at(value, 0)
+    }
+
+    fn lua_at(&mut self, value: &Json, depth: usize) -> mlua::Result<Value> {
+        self.step(depth)?;
+        Ok(match value {
+            Json::Null => Value::NULL,
+            Json::Bool(b) => Value::Boolean(*b),
+            Json::Number(n) => match (n.as_i64(), n.as_f64()) {
+                (Some(n), _) if n.abs() <= EXACT => Value::Integer(n),
+                (None, Some(f)) if !n.is_u64() => Value::Number(f),
+                _ => Value::String(self.lua.create_string(n.to_string())?),
+            },
+            Json::String(s) => Value::String(self.lua.create_string(s)?),
+            Json::Array(items) => {
+                let table = self.lua.create_table_with_capacity(items.len(), 0)?;
+                for (n, item) in items.iter().enumerate() {
+                    table.raw_set(n + 1, self.lua_at(item, depth + 1)?)?;
+                }
+                // Remembers that an empty table was a list.
+                table.set_metatable(Some(self.lua.array_metatable()))?;
+                Value::Table(table)
+            }
+            Json::Object(fields) => {
+                let table = self.lua.create_table_with_capacity(0, fields.len())?;
+                for (key, item) in fields {
+                    table.raw_set(key.as_str(), self.lua_at(item, depth + 1)?)?;
+                }
+                Value::Table(table)
+            }
+        })
+    }
+
+    /// Luau to JSON. A table with only the keys 1 to n is a list, one with only string keys an object.
+    pub(crate) fn make_json(&mut self, value: &Value) -> mlua::Result<Json> {
+        self.json_at(value, 0)
+    }
+
+    fn json_at(&mut self, value: &Value, depth: usize) -> mlua::Result<Json> {
+        self.step(depth)?;
+        Ok(match value {
+            Value::Nil => Json::Null,
+            value if value.is_null() => Json::Null,
+            Value::Boolean(b) => Json::Bool(*b),
+            Value::Integer(n) => Json::Number((*n).into()),
+            Value::Number(n) => Json::Number(number(*n)?),
+            Value::String(s) => {
+                let text = std::str::from_utf8(&s.as_bytes()).map(String::from);
+                Json::String(text.map_err(|_| {
+                    mlua::Error::runtime(
+                        "a string is not UTF-8; encode it, with crypto.base64_encode for instance",
+                    )
+                })?)
+            }
+            Value::Table(table) => self.table(table, depth)?,
+            other => {
+                return Err(mlua::Error::runtime(format!(
+                    "a {} has no form in JSON",
+                    kind(other)
+                )));
+            }
+        })
+    }
+
+    fn table(&mut self, table: &Table, depth: usize) -> mlua::Result<Json> {
+        let length = table.raw_len();
+        let is_list = length > 0 || table.metatable().is_some_and(|m| m == self.lua.array_metatable());
+        if is_list {
+            let mut items = Vec::new();
+            for (n, pair) in table.pairs::<Value, Value>().enumerate() {
+                let (key, item) = pair?;
+                if key.as_integer() != i64::try_from(n + 1).ok() {
+                    return Err(mlua::Error::runtime(
+                        "a table has both numbered and named fields, or gaps; JSON knows lists and objects",
+                    ));
+                }
+                items.push(self.json_at(&item, depth + 1)?);
+            }
+            return Ok(Json::Array(items));
+        }
+        let mut fields = Map::new();
+        for pair in table.pairs::<Value, Value>() {
+            let (key, item) = pair?;
+            let Value::String(key) = &key else {
+                return Err(mlua::Error::runtime(format!(
+                    "a field is named by a {}; names are strings",
+                    kind(&key)
+                )));
+            };
+            fields.insert(key.to_string_lossy(), self.json_at(&item, depth + 1)?);
+        }
+        Ok(Json::Object(fields))
+    }
+}
+
+fn number(n: f64) -> mlua::Result<Number> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within ±2^53 and without a fraction"
+    )]
+    if n.fract() == 0.0 && n.abs() <= EXACT as f64 {
+        return Ok((n as i64).into());
+    }
+    Number::from_f64(n).ok_or_else(|| mlua::Error::runtime(format!("{n} has no form in JSON")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn round(value: &Json) -> Json {
+        let (lua, limits) = (Lua::new(), Limits::new());
+        let mut converter = Converter::new(&lua, &limits);
+        let there = converter.make_lua(value).unwrap();
+        converter.make_json(&there).unwrap()
+    }
+
+    #[test]
+    fn json_comes_back_as_it_went() {
+        let value = json!({"a": [1, 2.5, "x", true, null, []], "b": {}, "big": 9007199254740992_i64});
+        assert_eq!(round(&value), value);
+        assert_eq!(round(&json!(9007199254740993_i64)), json!("9007199254740993"));
+        assert_eq!(round(&json!(u64::MAX)), json!("18446744073709551615"));
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_named() {
+        let (lua, limits) = (Lua::new(), Limits::new());
+        let error = |script: &str| {
+            let value: Value = lua.load(script).eval().unwrap();
+            Converter::new(&lua, &limits)
+                .make_json(&value)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(error("return print").contains("a function has no form"));
+        assert!(error("return {1, 2, x = 3}").contains("numbered and named"));
+        assert!(error("return {[true] = 1}").contains("named by a boolean"));
+        assert!(error("return 0/0").contains("no form"));
+        assert!(error("return '\\255'").contains("UTF-8"));
+        assert!(error("local t = {} t.t = t return t").contains("deeper than 64"));
+    }
+}

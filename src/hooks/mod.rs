@@ -1,0 +1,58 @@
+//! The hook chain: policies that decide, transform and observe, and that swap while the broker runs.
+//!
+//! A policy is a Luau script that returns a table of functions, one a hook. A [`Generation`] is everything loaded: compiled,
+//! checked, immutable and shared. A [`ShardHooks`] is a generation in one shard: a state of its own for each entry, asked
+//! by plain calls on the shard's thread. A [`Reloader`] watches the files and swaps generations: all shards or none.
+//!
+//! ```text
+//! dunlin.toml ─> PolicyEntry ─> Generation::load ─> Arc<Generation> ─┬─> ShardHooks (shard 0)
+//!                  scripts/*.lua ──┘   ^                             └─> ShardHooks (shard 1)
+//!                                      └── Reloader: prepare on every shard, then activate
+//! ```
+//!
+//! What is where: `policy` and `generation` hold what is loaded, `declare` reads what a script declares, `lua` builds and
+//! limits states and reads answers, `host` is what scripts can use, `chain` asks the entries and combines what they say,
+//! `breaker` and `counters` watch them, `reload` swaps.
+//!
+//! Invariant: nothing that a policy does reaches beyond its call. It ends within its budget and a little, in a state that
+//! is dropped when it is spoilt, and what it failed to answer is answered by what its entry declares: deny, by default.
+//!
+//! Still to come, each in its own issue: handing state over (`on_load(settings, previous)`, `on_unload`), ticks, hooks that
+//! await, proving and rolling back a generation; compiled plugins, which are entries of the same chain.
+
+mod breaker;
+mod cache;
+mod chain;
+mod client;
+mod counters;
+mod declare;
+mod error;
+mod generation;
+mod host;
+mod lua;
+mod observe;
+mod policy;
+mod reload;
+mod source;
+mod suggest;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{CacheRule, Inputs};
+pub use chain::{
+    AuthContinueRequest, AuthRequest, PublishEvent, PublishRequest, ShardHooks, SubscribeRequest,
+};
+pub use client::{Client, ClientParts, TlsInfo};
+pub use counters::{EntryCounters, EntryTotals, HookMetrics};
+pub use declare::CALLED;
+pub use dunlin_plugin_api::{Hook, HookSet, Kind};
+pub use error::LoadError;
+pub use generation::{Generation, check};
+pub use observe::Event;
+pub use reload::{Refused, ReloadSettings, ReloadStatus, Reloader, Shards, WatchMode};
+pub use verdict::{
+    Answer, AuthDecision, Challenge, Grant, NewMessage, Patch, PendingAuth, Properties, PublishDecision,
+    Published, SessionSettings, SubscribeDecision, Transform,
+};

@@ -1,0 +1,148 @@
+//! One policy as a generation holds it: compiled, checked, and the same for every shard.
+
+use super::declare::Declaration;
+use super::error::LoadError;
+use super::host::modules::Modules;
+use super::lua::state::PolicyState;
+use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
+use serde_json::Value as Json;
+use std::fmt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A compiled file: the script, or a module that it requires.
+#[derive(Clone)]
+pub(crate) struct Image {
+    /// What the policy (or the module, as in `require`) is called.
+    pub(crate) name: Arc<str>,
+    /// What errors call the file.
+    pub(crate) file: Arc<str>,
+    /// Where it was read.
+    pub(crate) path: PathBuf,
+    /// SHA-256 of the source.
+    pub(crate) hash: [u8; 32],
+    /// The source, to find the line of a declaration.
+    pub(crate) source: Arc<[u8]>,
+    /// What shards build their states from: loading it is some thirty times faster than compiling.
+    pub(crate) bytecode: Arc<[u8]>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("name", &self.name)
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The limits of an entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) budget: Duration,
+    pub(crate) load_budget: Duration,
+    pub(crate) memory: usize,
+    pub(crate) instructions: Option<u64>,
+}
+
+/// An entry of the chain, ready to be built in any shard.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) image: Image,
+    pub(crate) modules: Vec<Image>,
+    pub(crate) settings: Json,
+    pub(crate) limits: Limits,
+    pub(crate) on_error: Fallback,
+    pub(crate) on_timeout: Fallback,
+    pub(crate) breaker: BreakerSettings,
+    pub(crate) declares: Declaration,
+}
+
+impl Policy {
+    /// Compiles `image` for `entry` and tries it in a state of its own, which is dropped again.
+    pub(crate) fn load(entry: &PolicyEntry, image: Image) -> Result<Self, LoadError> {
+        let limits = Limits {
+            budget: entry.budget,
+            load_budget: entry.load_budget,
+            memory: entry.memory,
+            instructions: entry.instructions,
+        };
+        let settings = settings(&entry.settings);
+        let modules = Rc::new(Modules::reading(&image));
+        let (state, declares) = PolicyState::build(&image, &limits, &settings, modules.clone())?;
+        drop(state);
+        Ok(Self {
+            modules: modules.required(),
+            image,
+            settings,
+            limits,
+            on_error: entry.on_error,
+            on_timeout: entry.on_timeout,
+            breaker: entry.breaker,
+            declares,
+        })
+    }
+
+    /// A state of this policy, from its bytecode.
+    pub(crate) fn instantiate(&self) -> Result<PolicyState, LoadError> {
+        let modules = Rc::new(Modules::loaded(&self.modules));
+        PolicyState::build(&self.image, &self.limits, &self.settings, modules).map(|(state, _)| state)
+    }
+
+    /// What logs and metrics call it.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.image.name
+    }
+}
+
+/// Settings as JSON: what TOML has more than JSON, dates, are strings.
+fn settings(table: &toml::Table) -> Json {
+    fn value(from: &toml::Value) -> Json {
+        match from {
+            toml::Value::String(s) => Json::String(s.clone()),
+            toml::Value::Integer(n) => Json::from(*n),
+            toml::Value::Float(n) => Json::from(*n),
+            toml::Value::Boolean(b) => Json::Bool(*b),
+            toml::Value::Datetime(when) => Json::String(when.to_string()),
+            toml::Value::Array(items) => items.iter().map(value).collect(),
+            toml::Value::Table(fields) => settings(fields),
+        }
+    }
+    Json::Object(
+        table
+            .iter()
+            .map(|(key, from)| (key.clone(), value(from)))
+            .collect(),
+    )
+}
+
+impl Policy {
+    /// Asks the policy's `credentials` function in a state of its own.
+    pub(crate) fn credentials(&self, client_id: &str) -> Result<(String, String), LoadError> {
+        let file = &*self.image.file;
+        let state = self.instantiate()?;
+        let wrong = || {
+            LoadError::new(
+                file,
+                None,
+                "`credentials` did not return a user name and a password",
+            )
+            .help("return two strings: `return username, password`")
+        };
+        let function = state.named("credentials").ok_or_else(wrong)?;
+        let answer = state
+            .call::<(mlua::Value, mlua::Value)>(&function, client_id)
+            .map_err(|fault| {
+                let fault = fault.of_file(file);
+                LoadError::new(fault.file.unwrap_or_default(), fault.line, fault.message)
+            })?;
+        match answer {
+            (mlua::Value::String(user), mlua::Value::String(password)) => {
+                Ok((user.to_string_lossy(), password.to_string_lossy()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}

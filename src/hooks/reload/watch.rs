@@ -1,0 +1,226 @@
+//! Noticing that something changed.
+//!
+//! What the kernel says about *what* changed is worth little: editors rename, Kubernetes swaps symlinks, and a slow writer
+//! is seen with half a file. So an event only means "look again", and looking again compares contents. Folders are
+//! watched, not files (a watch on a file dies with the first rename over it), and their parents too, because a folder that
+//! is removed and made again, or whose symlink is swapped, says nothing itself.
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How to notice changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchMode {
+    /// Let the kernel tell, and fall back to polling where it cannot.
+    #[default]
+    Auto,
+    /// Look every two seconds: for network file systems, which do not tell.
+    Poll,
+    /// Not at all: only when asked to.
+    Off,
+}
+
+/// How often a poller looks.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Watches over a set of folders.
+pub(super) struct Watch {
+    watcher: Option<Box<dyn Watcher + Send>>,
+    /// The watched folders, and which folder each was when the watch was set.
+    armed: BTreeMap<PathBuf, Option<Identity>>,
+    complained: bool,
+}
+
+/// Device and inode: a folder that was removed and made again is another one, and the watch is on the old.
+type Identity = (u64, u64);
+
+impl Watch {
+    /// A watch that calls `changed` from a thread of its own whenever something may have changed.
+    pub(super) fn new(mode: WatchMode, changed: impl Fn() + Send + Clone + 'static) -> Self {
+        let poll = |changed: Box<dyn Fn() + Send>| {
+            let config = Config::default()
+                .with_poll_interval(POLL)
+                .with_compare_contents(true);
+            PollWatcher::new(move |_| changed(), config)
+                .map(|watcher| Box::new(watcher) as Box<dyn Watcher + Send>)
+        };
+        let again = changed.clone();
+        let watcher = match mode {
+            WatchMode::Off => None,
+            WatchMode::Poll => poll(Box::new(changed)).ok(),
+            WatchMode::Auto => RecommendedWatcher::new(
+                move |event: notify::Result<Event>| {
+                    if event.is_ok_and(|event| !matters(&event)) {
+                        return;
+                    }
+                    changed();
+                },
+                Config::default(),
+            )
+            .map(|watcher| Box::new(watcher) as Box<dyn Watcher + Send>)
+            .or_else(|error| {
+                tracing::warn!("file changes cannot be notified here ({error}); looking every {POLL:?}");
+                poll(Box::new(again))
+            })
+            .ok(),
+        };
+        Self {
+            watcher,
+            armed: BTreeMap::new(),
+            complained: false,
+        }
+    }
+
+    /// Makes the watch cover `folders` and their parents, and renews what has become another folder. Returns whether
+    /// all of it is watched; when not, the caller has to look now and then.
+    pub(super) fn arm(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+        let Some(watcher) = &mut self.watcher else {
+            return false;
+        };
+        let parents = folders.iter().filter_map(|folder| folder.parent());
+        let wanted: BTreeSet<PathBuf> = folders
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(parents)
+            .map(present)
+            .collect();
+        let mut complete = true;
+        self.armed.retain(|folder, armed_as| {
+            let keep = wanted.contains(folder) && *armed_as == identity(folder);
+            if !keep {
+                // The watch may have died with its folder: then there is nothing to take away.
+                let _ = watcher.unwatch(folder);
+            }
+            keep
+        });
+        for folder in wanted {
+            if self.armed.contains_key(&folder) {
+                continue;
+            }
+            match watcher.watch(&folder, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    let is = identity(&folder);
+                    self.armed.insert(folder, is);
+                }
+                // It will be there when its parent tells so.
+                Err(_) if !folder.exists() => {}
+                Err(error) => {
+                    complete = false;
+                    if !std::mem::replace(&mut self.complained, true) {
+                        let folder = folder.display();
+                        tracing::warn!("{folder} cannot be watched ({error}); looking every {POLL:?}");
+                    }
+                }
+            }
+        }
+        complete
+    }
+
+    /// How long to wait before looking without being told.
+    pub(super) fn patience(&self, complete: bool, rescan: Duration) -> Duration {
+        if complete || self.watcher.is_none() {
+            rescan
+        } else {
+            POLL.min(rescan)
+        }
+    }
+}
+
+/// An empty parent means the working directory.
+fn present(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder.to_path_buf()
+    }
+}
+
+/// Reading files is no change: our own looking would wake us for ever.
+fn matters(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+#[cfg(unix)]
+fn identity(folder: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(folder).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(folder: &Path) -> Option<Identity> {
+    fs::metadata(folder).ok().map(|_| (0, 0))
+}
+
+/// The contents of every script in `folders`, as one hash: whether anything changed is whether this did.
+pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for folder in folders {
+        let Ok(entries) = fs::read_dir(present(folder)) else {
+            hash.update(b"missing");
+            continue;
+        };
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| is_script(path))
+            .collect();
+        files.sort();
+        for file in files {
+            hash.update(file.as_os_str().as_encoded_bytes());
+            match fs::read(&file) {
+                Ok(contents) => hash.update(Sha256::digest(contents)),
+                Err(_) => hash.update(b"unreadable"),
+            }
+        }
+    }
+    hash.finalize().into()
+}
+
+/// `acl.lua`, but not what editors leave beside it: `.acl.lua.swp`, `#acl.lua#`, `acl.lua~`.
+fn is_script(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "lua") && path.is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_editors_leave_is_no_script() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = fingerprint(&BTreeSet::from([folder.path().to_path_buf()]));
+        for name in [
+            ".acl.lua.swp",
+            ".#acl.lua",
+            "acl.lua~",
+            "4913",
+            "acl.lua.tmp",
+            "#acl.lua#",
+        ] {
+            fs::write(folder.path().join(name), "x").unwrap();
+            assert_eq!(
+                fingerprint(&BTreeSet::from([folder.path().to_path_buf()])),
+                before,
+                "{name}"
+            );
+        }
+        fs::write(folder.path().join("acl.lua"), "x").unwrap();
+        assert_ne!(
+            fingerprint(&BTreeSet::from([folder.path().to_path_buf()])),
+            before
+        );
+    }
+}

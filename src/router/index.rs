@@ -1,0 +1,364 @@
+//! The subscriptions of an instance, by filter.
+//!
+//! Filters without a wildcard lie in a hash map. Those with one lie in a trie: nodes in an arena, each found from its
+//! parent and its level by one look-up in one hash table for all of them. Walks are loops; a stranger's topic of thirty
+//! thousand levels costs time in proportion, and no stack.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use parking_lot::RwLock;
+use slab::Slab;
+use smallvec::SmallVec;
+
+use super::subscribers::Subscribers;
+use super::{Matches, Presence, SharedGroup, SubscriberId, SubscriptionOptions};
+use crate::topic::{TopicFilter, TopicName};
+
+/// How many counters tell changes apart by their first topic level.
+const COUNTERS: usize = 1024;
+
+/// A state of the index, as far as one topic is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Which counter the topic's first level has.
+    counter: u16,
+    /// What that counter was.
+    level: u64,
+    /// What the counter of filters that begin with a wildcard was.
+    any: u64,
+}
+
+/// Who is subscribed to what. One for each instance, shared by all shards.
+#[derive(Debug)]
+pub struct SubscriptionIndex {
+    shards: usize,
+    /// Seeded, so that strangers cannot choose levels that collide.
+    hasher: DefaultHashBuilder,
+    filters: RwLock<Filters>,
+    /// Changes of filters that begin with this level.
+    changes: Box<[AtomicU64]>,
+    /// Changes of filters that begin with a wildcard.
+    any_changes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Filters {
+    exact: HashMap<Box<str>, Subscribers>,
+    nodes: Slab<Node>,
+    /// Nodes by parent and level.
+    children: HashTable<u32>,
+    /// Nodes at the first level: filters that begin with `+` or `#`.
+    root: Wild,
+    /// Subscriptions, for the metrics.
+    len: usize,
+}
+
+/// The children of a node that are found without a look-up.
+#[derive(Debug, Default)]
+struct Wild {
+    plus: Option<u32>,
+    hash: Option<Box<Subscribers>>,
+}
+
+#[derive(Debug)]
+struct Node {
+    /// `ROOT` at the first level.
+    parent: u32,
+    level: Box<str>,
+    wild: Wild,
+    /// Who is subscribed to exactly the filter that ends here.
+    here: Option<Box<Subscribers>>,
+    /// Children by level, apart from those in `wild`.
+    children: u32,
+}
+
+/// The parent of the first level.
+const ROOT: u32 = u32::MAX;
+
+impl Node {
+    fn is_empty(&self) -> bool {
+        self.children == 0 && self.here.is_none() && self.wild.plus.is_none() && self.wild.hash.is_none()
+    }
+}
+
+impl SubscriptionIndex {
+    /// An empty index for sessions on this many shards.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        Self {
+            shards,
+            hasher: DefaultHashBuilder::default(),
+            filters: RwLock::default(),
+            changes: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            any_changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds a subscription or replaces its options; tells whether it was there.
+    pub fn subscribe(
+        &self,
+        subscriber: SubscriberId,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+        presence: &Arc<Presence>,
+    ) -> bool {
+        let mut filters = self.filters.write();
+        let place = if filter.is_wildcard() {
+            filters.wildcard_place(&self.hasher, filter.filter())
+        } else {
+            filters.exact.entry_ref(filter.filter()).or_default()
+        };
+        let changed = place.insert(subscriber, filter.share_name(), options, presence);
+        if !changed.existed {
+            filters.len += 1;
+        }
+        drop(filters);
+        self.changed(filter, changed.visible);
+        changed.existed
+    }
+
+    /// Ends a subscription; tells whether it was there.
+    pub fn unsubscribe(&self, subscriber: SubscriberId, filter: &TopicFilter) -> bool {
+        let mut filters = self.filters.write();
+        let changed = if filter.is_wildcard() {
+            filters.remove_wildcard(&self.hasher, subscriber, filter)
+        } else {
+            let text = filter.filter();
+            filters.exact.get_mut(text).map(|subscribers| {
+                let changed = subscribers.remove(subscriber, filter.share_name());
+                (changed, subscribers.is_empty())
+            })
+            .map(|(changed, empty)| {
+                if empty {
+                    filters.exact.remove(text);
+                }
+                changed
+            })
+        };
+        let Some(changed) = changed else { return false };
+        if changed.existed {
+            filters.len -= 1;
+        }
+        drop(filters);
+        self.changed(filter, changed.visible);
+        changed.existed
+    }
+
+    /// Everybody who gets what is published to `topic`, which has to be a valid topic name.
+    #[must_use]
+    pub fn matches(&self, topic: &TopicName) -> Matches {
+        // Before the walk: a change during it makes the result look old, never an old result look right.
+        let version = self.version(topic);
+        let mut found = Vec::new();
+        let mut groups: Vec<Arc<SharedGroup>> = Vec::new();
+        self.filters.read().walk(&self.hasher, topic, |subscribers| {
+            found.extend_from_slice(subscribers.direct());
+            groups.extend_from_slice(subscribers.groups());
+        });
+        Matches::new(topic.clone(), version, self.shards, found, groups)
+    }
+
+    /// The state of the index for this topic.
+    #[must_use]
+    pub fn version(&self, topic: &str) -> Version {
+        let counter = self.counter(topic);
+        let level = self.changes.get(usize::from(counter)).map_or(0, |changes| changes.load(Ordering::Acquire));
+        Version { counter, level, any: self.any_changes.load(Ordering::Acquire) }
+    }
+
+    /// Is it still the state of the index?
+    #[inline]
+    #[must_use]
+    pub fn is_current(&self, version: Version) -> bool {
+        let level = self.changes.get(usize::from(version.counter));
+        level.is_some_and(|level| level.load(Ordering::Acquire) == version.level)
+            && self.any_changes.load(Ordering::Acquire) == version.any
+    }
+
+    /// How many subscriptions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.filters.read().len
+    }
+
+    /// There is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn counter(&self, topic: &str) -> u16 {
+        let first = topic.split('/').next().unwrap_or_default();
+        u16::try_from(self.hasher.hash_one(first) % COUNTERS as u64).unwrap_or(0)
+    }
+
+    fn changed(&self, filter: &TopicFilter, visible: bool) {
+        if !visible {
+            return;
+        }
+        let text = filter.filter();
+        if text.starts_with(['+', '#']) {
+            self.any_changes.fetch_add(1, Ordering::Release);
+        } else if let Some(changes) = self.changes.get(usize::from(self.counter(text))) {
+            changes.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+impl Filters {
+    /// Shows the subscribers of every filter that `topic` matches.
+    fn walk(&self, hasher: &DefaultHashBuilder, topic: &str, mut show: impl FnMut(&Subscribers)) {
+        if let Some(subscribers) = self.exact.get(topic) {
+            show(subscribers);
+        }
+        // [MQTT-4.7.2-1]
+        let wild_start = !topic.starts_with('$');
+        let levels: SmallVec<[&str; 16]> = topic.split('/').collect();
+        // (node, how many levels it stands for); the root is where nothing has been matched.
+        let mut open: SmallVec<[(u32, usize); 16]> = SmallVec::new();
+        if wild_start {
+            if let Some(subscribers) = &self.root.hash {
+                show(subscribers);
+            }
+        }
+        let descend = |open: &mut SmallVec<[(u32, usize); 16]>, parent, plus: Option<u32>, depth: usize| {
+            let Some(level) = levels.get(depth) else { return };
+            if let Some(plus) = plus {
+                open.push((plus, depth + 1));
+            }
+            if let Some(child) = self.child(hasher, parent, level) {
+                open.push((child, depth + 1));
+            }
+        };
+        descend(&mut open, ROOT, self.root.plus.filter(|_| wild_start), 0);
+        while let Some((at, depth)) = open.pop() {
+            let Some(node) = self.nodes.get(at as usize) else { continue };
+            // `a/#` matches `a` and everything below it.
+            if let Some(subscribers) = &node.wild.hash {
+                show(subscribers);
+            }
+            if depth == levels.len() {
+                if let Some(subscribers) = &node.here {
+                    show(subscribers);
+                }
+                continue;
+            }
+            descend(&mut open, at, node.wild.plus, depth);
+        }
+    }
+
+    fn child(&self, hasher: &DefaultHashBuilder, parent: u32, level: &str) -> Option<u32> {
+        let hash = hasher.hash_one((parent, level));
+        let is_it = |child: &u32| {
+            let node = self.nodes.get(*child as usize);
+            node.is_some_and(|node| node.parent == parent && *node.level == *level)
+        };
+        self.children.find(hash, is_it).copied()
+    }
+
+    fn wild(&mut self, at: u32) -> &mut Wild {
+        match self.nodes.get_mut(at as usize) {
+            Some(node) => &mut node.wild,
+            None => &mut self.root,
+        }
+    }
+
+    /// The node of `level` below `parent`, made if need be.
+    fn open_child(&mut self, hasher: &DefaultHashBuilder, parent: u32, level: &str) -> u32 {
+        let known = if level == "+" { self.wild(parent).plus } else { self.child(hasher, parent, level) };
+        if let Some(known) = known {
+            return known;
+        }
+        let node =
+            Node { parent, level: level.into(), wild: Wild::default(), here: None, children: 0 };
+        let at = u32::try_from(self.nodes.insert(node)).unwrap_or(ROOT);
+        if level == "+" {
+            self.wild(parent).plus = Some(at);
+        } else {
+            if let Some(node) = self.nodes.get_mut(parent as usize) {
+                node.children += 1;
+            }
+            let nodes = &self.nodes;
+            let rehash = |child: &u32| match nodes.get(*child as usize) {
+                Some(node) => hasher.hash_one((node.parent, &*node.level)),
+                None => 0,
+            };
+            self.children.insert_unique(hasher.hash_one((parent, level)), at, rehash);
+        }
+        at
+    }
+
+    /// Where the subscribers of a wildcard filter are kept, made if need be.
+    fn wildcard_place(&mut self, hasher: &DefaultHashBuilder, filter: &str) -> &mut Subscribers {
+        let mut at = ROOT;
+        let mut levels = filter.split('/');
+        let mut next = levels.next();
+        while let Some(level) = next {
+            if level == "#" {
+                return self.wild(at).hash.get_or_insert_default();
+            }
+            at = self.open_child(hasher, at, level);
+            next = levels.next();
+        }
+        match self.nodes.get_mut(at as usize) {
+            Some(node) => node.here.get_or_insert_default(),
+            // A filter has at least one level, so there is a node; `#` alone would be the root's.
+            None => self.root.hash.get_or_insert_default(),
+        }
+    }
+
+    fn remove_wildcard(
+        &mut self,
+        hasher: &DefaultHashBuilder,
+        subscriber: SubscriberId,
+        filter: &TopicFilter,
+    ) -> Option<super::subscribers::Changed> {
+        let mut at = ROOT;
+        let mut ends_in_hash = false;
+        for level in filter.filter().split('/') {
+            if level == "#" {
+                ends_in_hash = true;
+                break;
+            }
+            at = if level == "+" { self.wild(at).plus? } else { self.child(hasher, at, level)? };
+        }
+        let place = if ends_in_hash {
+            &mut self.wild(at).hash
+        } else {
+            &mut self.nodes.get_mut(at as usize)?.here
+        };
+        let subscribers = place.as_mut()?;
+        let changed = subscribers.remove(subscriber, filter.share_name());
+        if subscribers.is_empty() {
+            *place = None;
+            self.prune(hasher, at);
+        }
+        Some(changed)
+    }
+
+    /// Takes nodes away that nobody needs, from `at` upwards.
+    fn prune(&mut self, hasher: &DefaultHashBuilder, mut at: u32) {
+        while self.nodes.get(at as usize).is_some_and(Node::is_empty) {
+            let Some(node) = self.nodes.try_remove(at as usize) else { return };
+            if *node.level == *"+" {
+                self.wild(node.parent).plus = None;
+            } else {
+                let hash = hasher.hash_one((node.parent, &*node.level));
+                if let Ok(entry) = self.children.find_entry(hash, |child| *child == at) {
+                    entry.remove();
+                }
+                if let Some(parent) = self.nodes.get_mut(node.parent as usize) {
+                    parent.children -= 1;
+                }
+            }
+            at = node.parent;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,148 @@
+//! The result of a lookup: each session once, however many of its subscriptions match.
+
+use std::sync::Arc;
+
+use super::{SharedGroup, SubscriberId, SubscriptionIndex, SubscriptionOptions, Version};
+use crate::codec::QoS;
+use crate::topic::TopicName;
+
+/// Everybody who gets what is published to one topic, as of one version of the index.
+#[derive(Debug)]
+pub struct Matches {
+    /// The topic.
+    pub topic: TopicName,
+    /// The state of the index that this is right for.
+    pub version: Version,
+    /// The sessions, by the shard they live on.
+    pub by_shard: Box<[Box<[Recipient]>]>,
+    /// The groups of which one member gets it.
+    pub groups: Box<[Arc<SharedGroup>]>,
+}
+
+/// One session that gets the message, with its overlapping subscriptions merged: the maximum QoS [MQTT-3.3.4-2], all
+/// identifiers [MQTT-3.3.4-3], RETAIN as published if one of them wants that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The session.
+    pub subscriber: SubscriberId,
+    qos: QoS,
+    retain_as_published: bool,
+    own: Own,
+    /// What most recipients do not have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What a session gets of what it published itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Own {
+    /// The same as of anybody's messages: none of its subscriptions has No Local.
+    Same,
+    /// Nothing: all of them have.
+    Nothing,
+    /// What those without No Local ask for; see [`Rare`].
+    Less,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Rare {
+    ids: Box<[u32]>,
+    own: Option<Box<Recipient>>,
+}
+
+/// How a recipient wants the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// At most with this QoS.
+    pub qos: QoS,
+    /// RETAIN stays as published.
+    pub retain_as_published: bool,
+    /// The identifiers of the subscriptions that matched.
+    pub ids: &'a [u32],
+}
+
+impl Recipient {
+    /// What it gets of a message that somebody else published.
+    #[inline]
+    #[must_use]
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            qos: self.qos,
+            retain_as_published: self.retain_as_published,
+            ids: self.rare.as_ref().map_or(&[], |rare| &rare.ids),
+        }
+    }
+
+    /// What it gets of a message that it published itself; `None` is nothing [MQTT-3.8.3-3].
+    #[must_use]
+    pub fn own(&self) -> Option<Wanted<'_>> {
+        match self.own {
+            Own::Same => Some(self.wanted()),
+            Own::Nothing => None,
+            Own::Less => self.rare.as_ref()?.own.as_ref().map(|own| own.wanted()),
+        }
+    }
+
+    /// Merges the subscriptions of one session, of which there is at least one.
+    pub(super) fn merge(found: &[(SubscriberId, SubscriptionOptions)]) -> Option<Self> {
+        let (subscriber, _) = *found.first()?;
+        let mut recipient = Self::of(subscriber, found.iter().map(|(_, options)| options));
+        let local: Vec<_> = found.iter().filter(|(_, options)| !options.no_local).copied().collect();
+        if local.is_empty() {
+            recipient.own = Own::Nothing;
+        } else if local.len() < found.len() {
+            recipient.own = Own::Less;
+            let own = Self::of(subscriber, local.iter().map(|(_, options)| options));
+            recipient.rare.get_or_insert_default().own = Some(Box::new(own));
+        }
+        Some(recipient)
+    }
+
+    fn of<'a>(
+        subscriber: SubscriberId,
+        options: impl Iterator<Item = &'a SubscriptionOptions> + Clone,
+    ) -> Self {
+        let ids: Box<[u32]> = options.clone().filter_map(|options| options.subscription_id).collect();
+        Self {
+            subscriber,
+            qos: options.clone().map(|options| options.qos).max().unwrap_or(QoS::AtMostOnce),
+            retain_as_published: options.clone().any(|options| options.retain_as_published),
+            own: Own::Same,
+            rare: (!ids.is_empty()).then(|| Box::new(Rare { ids, own: None })),
+        }
+    }
+}
+
+impl Matches {
+    /// Puts together what a walk through the index found.
+    pub(super) fn new(
+        topic: TopicName,
+        version: Version,
+        shards: usize,
+        mut found: Vec<(SubscriberId, SubscriptionOptions)>,
+        groups: Vec<Arc<SharedGroup>>,
+    ) -> Self {
+        // Sorted by shard first, as the fields of `SubscriberId` are.
+        found.sort_by_key(|(subscriber, _)| *subscriber);
+        let mut by_shard: Vec<Vec<Recipient>> = Vec::new();
+        by_shard.resize_with(shards, Vec::new);
+        for same in found.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some(recipient) = Recipient::merge(same) else { continue };
+            if let Some(recipients) = by_shard.get_mut(usize::from(recipient.subscriber.shard)) {
+                recipients.push(recipient);
+            }
+        }
+        Self {
+            topic,
+            version,
+            by_shard: by_shard.into_iter().map(Vec::into_boxed_slice).collect(),
+            groups: groups.into(),
+        }
+    }
+
+    /// Has nothing changed since that could make this wrong?
+    #[inline]
+    #[must_use]
+    pub fn is_current(&self, index: &SubscriptionIndex) -> bool {
+        index.is_current(self.version)
+    }
+}

@@ -1,0 +1,58 @@
+//! Opens the listeners of the configuration.
+
+use anyhow::Context;
+
+use crate::config::tls::TlsSettings;
+use crate::config::{Config, Endpoint, Listener, ListenerKind};
+use crate::listener::{BindAddress, BindOptions, ShardListener, bind};
+use crate::transport::tls::server_config;
+use crate::transport::websocket::WebSocketLimits;
+use crate::transport::{Acceptor, Limits};
+
+/// Listening sockets, for each shard those it accepts on.
+pub(super) struct Opened {
+    pub(super) sockets: Vec<Vec<(ShardListener, Acceptor)>>,
+}
+
+pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
+    let mut sockets: Vec<Vec<(ShardListener, Acceptor)>> = Vec::new();
+    sockets.resize_with(shards, Vec::new);
+    for listener in config.listeners() {
+        let acceptor = acceptor(config, &listener)
+            .with_context(|| format!("listener `{}` cannot start", listener.name))?;
+        let (address, unix_mode) = match &listener.endpoint {
+            Endpoint::Tcp(address) => (BindAddress::Tcp(*address), 0),
+            Endpoint::Unix { path, mode } => (BindAddress::Unix(path.clone()), *mode),
+        };
+        let options =
+            BindOptions { shards, backlog: i32::try_from(listener.backlog).unwrap_or(i32::MAX), unix_mode };
+        let bound = bind(&listener.name, &address, options)?;
+        tracing::info!(listener = listener.name, kind = listener.kind.as_str(), address = %bound.address, "listening");
+        for (of_shard, socket) in sockets.iter_mut().zip(bound.sockets) {
+            of_shard.push((socket, acceptor.clone()));
+        }
+    }
+    if sockets.iter().all(Vec::is_empty) {
+        anyhow::bail!("no listener is open; write [listeners.tcp] with bind = \"127.0.0.1:1883\"");
+    }
+    Ok(Opened { sockets })
+}
+
+fn acceptor(config: &Config, listener: &Listener) -> anyhow::Result<Acceptor> {
+    let web_socket = WebSocketLimits::default();
+    // A message may hold several packets, but has to admit the largest one.
+    let largest = u64::try_from(config.limits.packet_size).unwrap_or(u64::MAX);
+    let web_socket = WebSocketLimits { max_message: web_socket.max_message.max(largest), ..web_socket };
+    let limits = Limits { web_socket, ..Limits::default() };
+    let tls = |alpn: &[&str]| -> anyhow::Result<_> {
+        let settings = listener.tls.as_ref().map(TlsSettings::from).unwrap_or_default();
+        Ok(server_config(&settings, &config.server.data, alpn)?)
+    };
+    Ok(match listener.kind {
+        ListenerKind::Tcp => Acceptor::tcp(),
+        ListenerKind::Unix => Acceptor::unix(),
+        ListenerKind::Tls => Acceptor::tls(tls(&[])?, limits),
+        ListenerKind::Ws => Acceptor::web_socket(limits),
+        ListenerKind::Wss => Acceptor::secure_web_socket(tls(&["http/1.1"])?, limits),
+    })
+}

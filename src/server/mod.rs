@@ -1,0 +1,205 @@
+//! The composition root: builds everything, starts it, reloads policies, drains and stops.
+//!
+//! *Invariant*: nothing below this module knows how many of anything there are, or in which order they start.
+
+mod listeners;
+mod reload;
+mod settings;
+mod shards;
+mod sys;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::admin::{self, AdminState, Readiness, State};
+use crate::config::{Config, Source};
+use crate::hooks::{Generation, HookMetrics, Reloader};
+use crate::instance::InstanceId;
+use crate::listener::Gate;
+use crate::metrics::{Exporter, Metrics};
+use crate::router::SubscriptionIndex;
+use crate::shard::{Control, Shared};
+use crate::store::InboxLimits;
+use crate::store::memory::MemoryStore;
+use crate::time::Clock;
+pub use reload::{policies, refused};
+use shards::Running;
+
+/// Results of topic look-ups that a shard remembers.
+const MATCH_CACHE: usize = 65_536;
+
+/// Events that may wait for observers on one shard.
+const OBSERVER_QUEUE: usize = 8_192;
+
+/// Serves until the process is told to stop (SIGTERM, SIGINT), then drains.
+///
+/// # Errors
+/// What keeps it from starting, in a sentence that says what to change.
+pub fn serve(config: &Config) -> anyhow::Result<()> {
+    let count = config.server.shard_count().max(1);
+    let metrics = Metrics::new(count);
+    let hook_metrics = Arc::new(HookMetrics::default());
+    let chain = reload::policies(config)?;
+    let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1);
+    let generation = Arc::new(loaded.map_err(reload::refused)?);
+
+    // Ports first: when one is taken nothing else has happened yet.
+    let opened = listeners::open(config, count)?;
+    let admin_listener = open_admin(config)?;
+    let gate = Gate::new(settings::gate(config));
+
+    let (controls, lanes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+    let shared = Arc::new(Shared {
+        clock: Clock::start(),
+        instance: InstanceId::new(&config.instance.id),
+        settings: settings::session(config),
+        limits: settings::limits(config),
+        index: Arc::new(SubscriptionIndex::new(count)),
+        store: Arc::new(MemoryStore::new(InboxLimits {
+            messages_per_instance: config.limits.offline_messages,
+            age_ms: config
+                .limits
+                .offline_age
+                .map_or(u64::MAX, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        })),
+        controls,
+        hook_metrics: Arc::clone(&hook_metrics),
+        observer_queue: OBSERVER_QUEUE,
+        match_cache: MATCH_CACHE,
+        home_seed: std::hash::RandomState::new(),
+    });
+    let running = Running::start(&shared, &generation, lanes, &metrics, opened.sockets, &gate, config)?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the main runtime could not be built")?;
+    let result = runtime.block_on(async {
+        let reloader = reload::start(config, chain, &shared, generation)?;
+        supervise(config, &shared, &metrics, &reloader, admin_listener, &gate).await
+    });
+    running.stop();
+    result
+}
+
+fn open_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    if !config.admin.enabled {
+        return Ok(None);
+    }
+    let bind = config.admin.bind;
+    let listener = TcpListener::bind(bind).with_context(|| {
+        format!("the admin port cannot listen on {bind}; set admin.bind to a free address, or admin.enabled = false")
+    })?;
+    Ok(Some(listener))
+}
+
+/// The main thread's part: admin port, `$SYS`, reload, signals.
+async fn supervise(
+    config: &Config,
+    shared: &Arc<Shared>,
+    metrics: &Arc<Metrics>,
+    reloader: &Reloader,
+    admin_listener: Option<TcpListener>,
+    gate: &Arc<Gate>,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let readiness = Arc::new(Readiness::default());
+    let exporter = Exporter::new(Arc::clone(metrics));
+    let state = AdminState {
+        exporter: Arc::new(exporter),
+        readiness: Arc::clone(&readiness),
+        connections: config.admin.connections,
+        request_timeout: config.admin.request_timeout,
+    };
+    let (stop_admin, stopped) = oneshot::channel::<()>();
+    if let Some(listener) = admin_listener {
+        tracing::info!(address = %listener.local_addr()?, "metrics and health over HTTP");
+        tokio::spawn(admin::serve(listener, state, async {
+            let _dropped = stopped.await;
+        }));
+    }
+    if let Some(interval) = config.mqtt.sys_interval {
+        tokio::spawn(sys::run(Arc::clone(shared), Arc::clone(metrics), interval));
+    }
+    readiness.advance(State::Ready);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        shards = shared.controls.len(),
+        instance = %shared.instance,
+        config = match &config.source {
+            Source::File(path) => path.display().to_string(),
+            Source::BuiltIn => "built in".to_owned(),
+            Source::Defaults => "defaults".to_owned(),
+        },
+        "Dunlin serves",
+    );
+    loop {
+        match signals.next().await {
+            Signal::Stop(name) => {
+                tracing::info!(signal = name, "stopping");
+                break;
+            }
+            Signal::Reload => reload::now(reloader),
+        }
+    }
+    readiness.advance(State::Draining);
+    gate.drain();
+    drain(shared, config.server.drain_timeout).await;
+    drop(stop_admin);
+    Ok(())
+}
+
+/// Tells every client to go, and waits until they are gone or the time for it is over.
+async fn drain(shared: &Shared, patience: Duration) {
+    let mut drained = Vec::new();
+    for shard in 0..shared.controls.len() {
+        let (reply, done) = oneshot::channel();
+        shared.control(u16::try_from(shard).unwrap_or(u16::MAX), Control::Drain(reply));
+        drained.push(done);
+    }
+    let all = async {
+        for done in drained {
+            let _gone = done.await;
+        }
+    };
+    match tokio::time::timeout(patience, all).await {
+        Ok(()) => tracing::info!("all connections are closed"),
+        Err(_) => tracing::warn!(?patience, "some connections did not close in time"),
+    }
+}
+
+/// What the operating system asks for.
+enum Signal {
+    Stop(&'static str),
+    Reload,
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
+            _ = self.hangup.recv() => Signal::Reload,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! From the configuration to what each part works with.
+
+use std::time::Duration;
+
+use crate::codec::QoS;
+use crate::config::Config;
+use crate::listener::GateSettings;
+use crate::session::Settings;
+use crate::shard::Limits;
+
+pub(super) fn session(config: &Config) -> Settings {
+    let (mqtt, limits) = (&config.mqtt, &config.limits);
+    Settings {
+        maximum_qos: QoS::from_bits(mqtt.maximum_qos).unwrap_or(QoS::ExactlyOnce),
+        retain_available: mqtt.retain_available,
+        receive_maximum: mqtt.receive_maximum,
+        topic_alias_maximum: mqtt.topic_alias_maximum,
+        outgoing_topic_alias_maximum: mqtt.outgoing_topic_alias_maximum,
+        maximum_packet_size: u32::try_from(limits.packet_size).unwrap_or(u32::MAX),
+        payload_size: limits.payload_size,
+        server_keep_alive: mqtt.server_keep_alive.map(seconds16),
+        minimum_keep_alive: seconds16(mqtt.minimum_keep_alive),
+        maximum_keep_alive: mqtt.maximum_keep_alive.map(seconds16),
+        session_expiry_minimum: seconds32(mqtt.session_expiry_minimum),
+        session_expiry_maximum: mqtt.session_expiry_maximum.map(seconds32),
+        message_expiry_minimum: seconds32(mqtt.message_expiry_minimum),
+        message_expiry_maximum: mqtt.message_expiry_maximum.map(seconds32),
+        inflight: limits.inflight.max(1),
+        wildcard_available: mqtt.wildcard_subscription_available,
+        shared_available: mqtt.shared_subscription_available,
+        subscription_ids_available: mqtt.subscription_identifiers_available,
+        subscriptions: limits.subscriptions,
+        outbox_bytes: limits.outbox_bytes,
+        queue_messages: limits.queue_messages,
+    }
+}
+
+pub(super) fn limits(config: &Config) -> Limits {
+    let limits = &config.limits;
+    Limits {
+        connect_timeout: limits.connect_timeout,
+        connect_packet_size: limits.connect_packet_size,
+        connecting: limits.connecting,
+        client_id_length: limits.client_id_length,
+        topic_length: limits.topic_length,
+        topic_levels: limits.topic_levels,
+        retained_messages: limits.retained_messages,
+        sessions: limits.sessions,
+    }
+}
+
+pub(super) fn gate(config: &Config) -> GateSettings {
+    let limits = &config.limits;
+    let rate = limits.connection_rate;
+    GateSettings {
+        max_connections: limits.connections,
+        rate: (rate != u32::MAX).then_some(rate),
+        burst: rate.max(1),
+    }
+}
+
+fn seconds16(duration: Duration) -> u16 {
+    u16::try_from(duration.as_secs()).unwrap_or(u16::MAX)
+}
+
+fn seconds32(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}

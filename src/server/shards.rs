@@ -1,0 +1,153 @@
+//! One thread a shard, and what runs on it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::config::Config;
+use crate::connection;
+use crate::hooks::{Generation, ShardHooks};
+use crate::listener::{Gate, ShardListener, accept_loop};
+use crate::message::MessageIds;
+use crate::metrics::{Metrics, ShardMetrics};
+use crate::shard::{self, Control, Mailboxes, Shard, ShardRef, Shared, mailboxes};
+use crate::transport::Acceptor;
+
+/// The shards' threads.
+pub(super) struct Running {
+    threads: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+}
+
+/// What a shard is made of; moves to its thread.
+struct Parts {
+    id: u16,
+    shared: Arc<Shared>,
+    generation: Arc<Generation>,
+    lane: UnboundedReceiver<Control>,
+    mailboxes: Mailboxes,
+    metrics: Arc<ShardMetrics>,
+    sockets: Vec<(ShardListener, Acceptor)>,
+    gate: Arc<Gate>,
+    ids: MessageIds,
+    cpu: Option<usize>,
+}
+
+impl Running {
+    /// Starts all shards, and returns when every one of them serves.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        generation: &Arc<Generation>,
+        lanes: Vec<UnboundedReceiver<Control>>,
+        metrics: &Arc<Metrics>,
+        sockets: Vec<Vec<(ShardListener, Acceptor)>>,
+        gate: &Arc<Gate>,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let mut threads = Vec::new();
+        let mut started = Vec::new();
+        let boxes = mailboxes(lanes.len(), config.limits.mailbox);
+        let cpus = if config.server.pin { allowed_cpus() } else { Vec::new() };
+        for (((id, lane), sockets), mailboxes) in (0u16..).zip(lanes).zip(sockets).zip(boxes) {
+            let parts = Parts {
+                id,
+                shared: Arc::clone(shared),
+                generation: Arc::clone(generation),
+                lane,
+                mailboxes,
+                metrics: metrics.shard(usize::from(id)).unwrap_or_default(),
+                sockets,
+                gate: Arc::clone(gate),
+                ids: MessageIds::random().map_err(|error| anyhow::anyhow!("no randomness for Message IDs: {error}"))?,
+                cpu: cpus.get(usize::from(id) % cpus.len().max(1)).copied(),
+            };
+            let (ready, is_ready) = oneshot::channel();
+            let stopped = stopped.clone();
+            let thread = std::thread::Builder::new().name(format!("shard-{id}"));
+            threads.push(thread.spawn(move || run(parts, ready, stopped))?);
+            started.push(is_ready);
+        }
+        for is_ready in started {
+            is_ready.blocking_recv().context("a shard ended while it started")??;
+        }
+        Ok(Self { threads, stop })
+    }
+
+    /// Ends all shards.
+    pub(super) fn stop(self) {
+        self.stop.send_replace(true);
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a shard ended in a panic");
+            }
+        }
+    }
+}
+
+/// A shard's thread.
+fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: watch::Receiver<bool>) {
+    if let Some(cpu) = parts.cpu {
+        pin(cpu);
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(ready.send(Err(error.into()))),
+    };
+    let local = LocalSet::new();
+    let serving = local.run_until(async move {
+        let result = serve(parts);
+        let serves = result.is_ok();
+        let _nobody_waits = ready.send(result);
+        if serves {
+            let _sender_gone = stopped.wait_for(|stop| *stop).await;
+        }
+    });
+    runtime.block_on(serving);
+    // A half-alive broker is worse than none: `Running` sees a panic here when it joins.
+}
+
+fn serve(parts: Parts) -> anyhow::Result<()> {
+    let Parts { id, shared, generation, lane, mailboxes, metrics, sockets, gate, ids, .. } = parts;
+    let hooks = ShardHooks::instantiate(&generation, &shared.hook_metrics, id, shared.observer_queue)?;
+    let shard = Shard::new(id, shared, hooks, ids, mailboxes, metrics);
+    spawn_local(shard::flush(Rc::clone(&shard)));
+    spawn_local(shard::read_mail(Rc::clone(&shard)));
+    spawn_local(shard::watch_timers(Rc::clone(&shard)));
+    spawn_local(shard::run_observers(Rc::clone(&shard)));
+    spawn_local(shard::read_control(Rc::clone(&shard), lane, connection::arrive));
+    for (socket, acceptor) in sockets {
+        spawn_local(accept(Rc::clone(&shard), socket, acceptor, Arc::clone(&gate)));
+    }
+    Ok(())
+}
+
+async fn accept(shard: ShardRef, socket: ShardListener, acceptor: Acceptor, gate: Arc<Gate>) {
+    let on_accept = |io, permit| {
+        spawn_local(connection::serve(Rc::clone(&shard), io, Box::new(permit)));
+    };
+    if let Err(error) = accept_loop(socket, acceptor, gate, on_accept).await {
+        tracing::error!(%error, "a listener could not be opened on its shard");
+    }
+}
+
+/// The CPUs that the process may use.
+fn allowed_cpus() -> Vec<usize> {
+    let allowed = rustix::thread::sched_getaffinity(None);
+    let Ok(allowed) = allowed else { return Vec::new() };
+    (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect()
+}
+
+fn pin(cpu: usize) {
+    let mut only = rustix::thread::CpuSet::new();
+    only.set(cpu);
+    if let Err(error) = rustix::thread::sched_setaffinity(None, &only) {
+        tracing::warn!(%error, cpu, "a shard could not be pinned to its CPU");
+    }
+}
+

@@ -1,0 +1,279 @@
+//! The end of a connection, and what becomes of its session.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::slot::{Absent, Slot};
+use super::timers::Due;
+use super::will::PendingWill;
+use super::{Conn, Shard};
+use crate::codec::{self, Disconnect, DisconnectProperties, ProtocolVersion, ReasonCode};
+use crate::hooks::Event;
+use crate::router::SubscriberId;
+use crate::session::{Close, Outbox};
+use crate::store::StoreError;
+
+/// How long a connection that is over may take for its last bytes.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Who ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Client,
+    Broker,
+    Network,
+}
+
+impl Shard {
+    /// The broker ends the connection in `at`: a 5.0 client is told why, then it is closed [MQTT-4.13.1-1].
+    pub(super) fn close(&mut self, at: u32, close: &Close) {
+        let Some(live) = self.live(at) else { return };
+        tracing::debug!(session = %live.key, reason = %close.reason, what = %close.what, "closing a connection");
+        if live.session.version == ProtocolVersion::V5 {
+            let limits = live.session.link.limits(live.session.version);
+            let properties =
+                DisconnectProperties { reason_string: Some(&close.what), ..DisconnectProperties::default() };
+            codec::disconnect(live.session.outbox.buffer(), limits, close.reason, &properties);
+        }
+        self.leave(at, close.reason, close.what.clone(), By::Broker);
+    }
+
+    /// The session's queue is full and it cannot wait in the store.
+    pub(super) fn close_overflowed(&mut self, behind: SubscriberId) {
+        if self.slot(behind).is_some() {
+            let what = "the client does not read as fast as it is sent messages, and its queue is full";
+            self.close(behind.slot, &Close::new(ReasonCode::QUOTA_EXCEEDED, what));
+        }
+    }
+
+    /// The socket is gone.
+    pub(super) fn connection_lost(&mut self, at: u32) {
+        if let Some(live) = self.live(at) {
+            live.session.outbox.clear();
+        }
+        self.leave(at, ReasonCode::UNSPECIFIED_ERROR, "connection lost".into(), By::Network);
+    }
+
+    /// The client says goodbye. 0x00 takes its will back, 0x04 asks for it [MQTT-3.14.4-3].
+    pub(super) fn leave_politely(&mut self, at: u32, goodbye: &Disconnect) {
+        let Some(live) = self.live(at) else { return };
+        if let Some(seconds) = goodbye.session_expiry {
+            // A session that was to end with its connection cannot be prolonged now (3.14.2.2.2).
+            if live.session.expiry == Some(0) && seconds != 0 {
+                let what = "DISCONNECT sets a Session Expiry Interval where CONNECT had set none";
+                return self.close(at, &Close::new(ReasonCode::PROTOCOL_ERROR, what));
+            }
+            let wanted = Some(seconds).filter(|seconds| *seconds != u32::MAX);
+            let granted = self.shared.settings.session_expiry(wanted);
+            if let Some(live) = self.live(at) {
+                live.session.expiry = granted;
+            }
+        }
+        self.leave(at, goodbye.reason, "goodbye".into(), By::Client);
+    }
+
+    /// Parts session and connection: the connection says its last words by itself, the session rests or ends.
+    fn leave(&mut self, at: u32, code: ReasonCode, reason: Cow<'static, str>, by: By) {
+        let subscriber = self.subscriber(at);
+        let Some(Slot::Live(_)) = self.slots.get(at as usize) else { return };
+        let Some(slot) = self.slots.get_mut(at as usize) else { return };
+        // The place stays taken while the pieces are sorted; nobody looks at it within this turn.
+        let placeholder = Slot::Absent(Box::new(Absent::placeholder(slot)));
+        let Slot::Live(live) = std::mem::replace(slot, placeholder) else { return };
+        let mut live = *live;
+        self.metrics.connections.sub(1);
+        self.metrics.disconnects_total.add(1);
+        let politely = by == By::Client && code == ReasonCode::SUCCESS;
+        self.observe(Event::Disconnect {
+            client: Arc::clone(&live.client),
+            code,
+            reason,
+            by_client: by == By::Client,
+            received: live.conn.publishes_received,
+            sent: live.conn.publishes_sent,
+        });
+
+        let outbox = std::mem::take(&mut live.session.outbox);
+        self.say_last_words(live.conn, outbox);
+        let will = live.will.take().filter(|_| !politely);
+        if live.session.is_persistent() {
+            let rest = Resting { subscriber, session: live.session, key: live.key, presence: live.presence };
+            self.rest(at, rest, will, live.client, live.revision);
+        } else {
+            let ended = (live.session, live.client, live.revision);
+            if let Some(will) = will {
+                self.publish_will(&will, &ended.1);
+            }
+            self.end_session(at, &ended.0.subscriptions, ended.2.0 > 0);
+            self.observe(Event::SessionEnd { client: ended.1, reason: "the connection ended".into() });
+        }
+    }
+
+    fn say_last_words(&mut self, mut conn: Conn, outbox: Outbox) {
+        conn.last_words = outbox;
+        conn.give_up_at = Some(self.now.plus(LAST_WORDS));
+        conn.wake();
+        let deadline = self.now.plus(LAST_WORDS + Duration::from_millis(1));
+        self.timers.set(deadline, Due::LastWords(conn.number));
+        self.lingering.insert(conn.number, Box::new(conn));
+    }
+
+    /// The session outlives its connection.
+    fn rest(
+        &mut self,
+        at: u32,
+        resting: Resting,
+        will: Option<Box<codec::Will>>,
+        client: Arc<crate::hooks::Client>,
+        revision: crate::store::Revision,
+    ) {
+        let Resting { subscriber, session, key, presence } = resting;
+        presence.set_online(false);
+        let expires_at = session.expiry.map(|seconds| self.now.plus_seconds(u64::from(seconds)));
+        let will = match will {
+            Some(will) if will.delay == 0 => {
+                self.publish_will(&will, &client);
+                None
+            }
+            Some(will) => {
+                let due = self.now.plus_seconds(u64::from(will.delay));
+                // The earlier of delay and session end (3.1.3.2.2).
+                self.timers.set(due.min(expires_at.unwrap_or(due)), Due::Absent(subscriber));
+                Some(PendingWill { will, due, client })
+            }
+            None => None,
+        };
+        if let Some(expires_at) = expires_at {
+            self.timers.set(expires_at, Due::Absent(subscriber));
+        }
+        let saving = Rc::new(Notify::new());
+        let absent = Absent {
+            key: key.clone(),
+            presence,
+            will,
+            expires_at,
+            revision,
+            saving: Some(Rc::clone(&saving)),
+            subscriptions: session.subscriptions.len(),
+        };
+        if let Some(slot) = self.slots.get_mut(at as usize) {
+            *slot = Slot::Absent(Box::new(absent));
+        }
+        self.metrics.sessions_offline.add(1);
+        let record = session.to_record(self.now);
+        let shared = Arc::clone(&self.shared);
+        let work = async move { shared.store.save(&key, record, revision).await };
+        self.when_done(work, move |shard, saved| shard.record_saved(subscriber, saved, &saving));
+    }
+
+    fn record_saved(
+        &mut self,
+        subscriber: SubscriberId,
+        saved: Result<crate::store::Revision, StoreError>,
+        saving: &Notify,
+    ) {
+        if let Some(Slot::Absent(absent)) = self.slot(subscriber) {
+            absent.saving = None;
+            match saved {
+                Ok(revision) => absent.revision = revision,
+                Err(error) => tracing::error!(session = %absent.key, %error, "a session could not be saved"),
+            }
+        }
+        saving.notify_waiters();
+    }
+
+    /// A will's delay or a session's life may be over.
+    pub(super) fn absent_due(&mut self, subscriber: SubscriberId) {
+        let now = self.now;
+        let Some(Slot::Absent(absent)) = self.slot(subscriber) else { return };
+        let ended = absent.expires_at.is_some_and(|at| at <= now);
+        if absent.will.as_ref().is_some_and(|will| will.due <= now || ended) {
+            if let Some(PendingWill { will, client, .. }) = absent.will.take() {
+                self.publish_will(&will, &client);
+            }
+        }
+        if ended {
+            self.end_absent(subscriber.slot);
+        }
+    }
+
+    /// A session without a connection ends: it expired, or the client wants a new one.
+    pub(super) fn end_absent(&mut self, at: u32) {
+        let Some(Slot::Absent(absent)) = self.slots.get_mut(at as usize) else { return };
+        let (key, will) = (absent.key.clone(), absent.will.take());
+        if let Some(PendingWill { will, client, .. }) = will {
+            self.publish_will(&will, &client);
+        }
+        self.metrics.sessions_offline.sub(1);
+        // Its filters are in the record; the index forgets a subscriber by them.
+        let subscriber = self.subscriber(at);
+        let Some(Slot::Absent(absent)) = self.vacate(at) else { return };
+        self.metrics.subscriptions.sub(absent.subscriptions as u64);
+        self.metrics.sessions.sub(1);
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            if let Some(saving) = absent.saving {
+                saving.notified().await;
+            }
+            if let Some((record, _)) = shared.store.load(&key).await? {
+                for (filter, _) in &record.subscriptions {
+                    shared.index.unsubscribe(subscriber, filter);
+                }
+            }
+            shared.store.discard(&key).await
+        };
+        self.when_done(work, |_, done: Result<(), StoreError>| {
+            if let Err(error) = done {
+                tracing::error!(%error, "an ended session could not be forgotten");
+            }
+        });
+    }
+
+    /// The session in `at` ends with its connection.
+    fn end_session(&mut self, at: u32, subscriptions: &crate::session::Subscriptions, stored: bool) {
+        let subscriber = self.subscriber(at);
+        for (filter, _) in subscriptions.iter() {
+            self.shared.index.unsubscribe(subscriber, filter);
+        }
+        self.metrics.subscriptions.sub(subscriptions.len() as u64);
+        self.metrics.sessions.sub(1);
+        let Some(slot) = self.vacate(at) else { return };
+        if stored {
+            let (shared, key) = (Arc::clone(&self.shared), slot.key().clone());
+            let work = async move { shared.store.discard(&key).await };
+            self.when_done(work, |_, _: Result<(), StoreError>| ());
+        }
+    }
+}
+
+/// A session on its way to rest.
+struct Resting {
+    subscriber: SubscriberId,
+    session: crate::session::Session,
+    key: crate::instance::SessionKey,
+    presence: Arc<crate::router::Presence>,
+}
+
+impl Absent {
+    /// Stands in for a slot while its session is being parted from its connection.
+    fn placeholder(slot: &Slot) -> Self {
+        let (key, presence) = match slot {
+            Slot::Live(live) => (live.key.clone(), Arc::clone(&live.presence)),
+            Slot::Absent(absent) => (absent.key.clone(), Arc::clone(&absent.presence)),
+        };
+        Self {
+            key,
+            presence,
+            will: None,
+            expires_at: None,
+            revision: crate::store::Revision(0),
+            saving: None,
+            subscriptions: 0,
+        }
+    }
+}
+

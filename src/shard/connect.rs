@@ -1,0 +1,235 @@
+//! A client comes in: its old connection goes, its session comes back or begins, CONNACK says which.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::auth::Reauthentication;
+use super::slot::{Live, Slot};
+use super::timers::{Due, patience};
+use super::{Conn, ConnId, Shard, ShardRef};
+use crate::codec::{self, Connect, ReasonCode};
+use crate::hooks::{Client, Event, Grant};
+use crate::instance::SessionKey;
+use crate::router::Presence;
+use crate::session::{Close, Offer, Session, negotiate};
+use crate::store::{Revision, SessionRecord, StoreError};
+use crate::transport::Io;
+
+/// A CONNECT on its way to a session. `S` is the socket: attached to a shard's runtime, or between two.
+pub struct Admission<S> {
+    /// The socket.
+    pub io: S,
+    /// Its place among the connections that are let in.
+    pub place: Place,
+    /// What the client asked for. Its client id is the one of `key`.
+    pub connect: Connect,
+    /// Whose session it is to be.
+    pub key: SessionKey,
+    /// The broker chose the client id, and has to say so [MQTT-3.1.3-7].
+    pub assigned: bool,
+    /// Bytes that came behind CONNECT (3.1.4).
+    pub behind: Vec<u8>,
+}
+
+/// What holds a connection's place among those that the listener lets in, until it is dropped.
+pub type Place = Box<dyn Send>;
+
+/// What authentication made of it.
+pub struct Admitted {
+    /// Who it is, to every later hook.
+    pub client: Arc<Client>,
+    /// What the policy grants.
+    pub grant: Grant,
+}
+
+/// Takes a client in that has been authenticated: the old connection with its client id goes, its session is found or
+/// made. Answers with the connection to drive.
+///
+/// # Errors
+/// The store could not say whether there is a session; the client is to come again.
+pub async fn admit(
+    shard: &ShardRef,
+    admission: Admission<Io>,
+    admitted: Admitted,
+) -> Result<ConnId, (Io, StoreError)> {
+    let key = admission.key.clone();
+    claim(shard, &key).await;
+    let result = find_record(shard, &key, admission.connect.clean_start).await;
+    let mut shard = shard.borrow_mut();
+    shard.begin_turn();
+    let result = match result {
+        Ok(found) => Ok(shard.start(admission, admitted, found)),
+        Err(error) => Err((admission.io, error)),
+    };
+    shard.claims.remove(&key);
+    shard.claim_released.notify_waiters();
+    shard.end_turn();
+    result
+}
+
+/// Waits until no other CONNECT for this client id is under way.
+async fn claim(shard: &ShardRef, key: &SessionKey) {
+    loop {
+        let released = {
+            let mut shard = shard.borrow_mut();
+            if shard.claims.insert(key.clone()) {
+                return;
+            }
+            std::rc::Rc::clone(&shard.claim_released)
+        };
+        released.notified().await;
+    }
+}
+
+/// Ends what the client id has now, and reads what is left of its session.
+async fn find_record(
+    shard: &ShardRef,
+    key: &SessionKey,
+    clean_start: bool,
+) -> Result<Option<(SessionRecord, Revision)>, StoreError> {
+    let saving = shard.borrow_mut().take_over(key, clean_start);
+    if let Some(saving) = saving {
+        saving.await;
+    }
+    if clean_start {
+        return Ok(None);
+    }
+    let store = Arc::clone(&shard.borrow().shared.store);
+    store.load(key).await
+}
+
+impl Shard {
+    /// A connection begins to introduce itself; `None` if too many are doing that already. It counts until what this
+    /// answers with is dropped.
+    pub fn begin_opening(&mut self) -> Option<Rc<()>> {
+        // The shard itself holds one of them.
+        (Rc::strong_count(&self.openings) <= self.shared.limits.connecting).then(|| Rc::clone(&self.openings))
+    }
+
+    /// Whether no new session may begin.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The old connection is closed [MQTT-3.1.4-3]; nobody waits for its socket. With a clean start its session ends as
+    /// well. What it answers with is to be awaited before the session's record is read.
+    fn take_over(
+        &mut self,
+        key: &SessionKey,
+        clean_start: bool,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        self.begin_turn();
+        let at = self.by_key.get(key).copied()?;
+        if self.live(at).is_some() {
+            self.metrics.takeovers_total.add(1);
+            let what = "another connection uses this client id";
+            self.close(at, &Close::new(ReasonCode::SESSION_TAKEN_OVER, what));
+        }
+        if clean_start {
+            if self.by_key.get(key) == Some(&at) {
+                self.end_absent(at);
+            }
+            self.end_turn();
+            return None;
+        }
+        self.end_turn();
+        let Some(Slot::Absent(absent)) = self.slots.get(at as usize) else { return None };
+        let saving = std::rc::Rc::clone(absent.saving.as_ref()?);
+        Some(async move { saving.notified().await })
+    }
+
+    /// Begins the connection's life: session, CONNACK, what is owed, and what came behind CONNECT.
+    fn start(
+        &mut self,
+        admission: Admission<Io>,
+        admitted: Admitted,
+        found: Option<(SessionRecord, Revision)>,
+    ) -> ConnId {
+        let Admission { io, place, connect, key, assigned, behind } = admission;
+        let Admitted { client, grant } = admitted;
+        let offer = Offer {
+            keep_alive: grant.session.keep_alive,
+            session_expiry: grant.session.session_expiry,
+            receive_maximum: grant.session.receive_maximum,
+            maximum_packet_size: grant.session.maximum_packet_size,
+        };
+        let (link, expiry, mut told) = negotiate(&connect, &self.shared.settings, offer);
+        let session_present = found.is_some();
+        let revision = found.as_ref().map_or(Revision(0), |(_, revision)| *revision);
+        let mut session = match found {
+            Some((record, _)) => Session::resume(record, connect.version, link, expiry),
+            None => Session::new(connect.version, link, expiry),
+        };
+
+        told.assigned_client_id = assigned.then_some(&*key.client_id);
+        told.authentication_method = connect.properties.authentication_method.as_deref();
+        told.authentication_data = grant.data.as_deref();
+        let buffers = &mut self.buffers;
+        session.outbox.lend(|| buffers.pop().unwrap_or_default());
+        let limits = link.limits(connect.version);
+        codec::connack(session.outbox.buffer(), limits, session_present, ReasonCode::SUCCESS, &told);
+        session.resend(self.now);
+
+        let number = self.next_conn;
+        self.next_conn += 1;
+        let live = Live {
+            conn: Conn::new(number, io, place, self.now),
+            presence: self.presence_of(&key, session.is_persistent()),
+            client: Arc::clone(&client),
+            will: connect.will.map(Box::new),
+            memo: None,
+            kept: HashMap::default(),
+            revision,
+            reauthentication: Reauthentication::agreed(connect.properties.authentication_method),
+            key: key.clone(),
+            session,
+        };
+        let at = self.place(key, live);
+        self.metrics.connects_total.add(1);
+        self.metrics.connections.add(1);
+        self.observe(Event::SessionStart { client, resumed: session_present });
+        if link.keep_alive > 0 {
+            let due = Due::KeepAlive(self.subscriber(at), number);
+            self.timers.set(self.now.plus(patience(link.keep_alive)), due);
+        }
+        self.mark_dirty(at);
+        self.pump(at);
+        let id = ConnId { slot: at, number };
+        if !behind.is_empty() {
+            if let Err(end) = self.take_bytes(at, &behind) {
+                self.end_connection(id, end);
+            }
+        }
+        id
+    }
+
+    /// The presence that shared subscriptions know this session by: the resting session's own if there is one.
+    fn presence_of(&self, key: &SessionKey, persistent: bool) -> Arc<Presence> {
+        let at = self.by_key.get(key).and_then(|at| self.slots.get(*at as usize));
+        let presence = match at {
+            Some(Slot::Absent(absent)) => Arc::clone(&absent.presence),
+            Some(Slot::Live(live)) => Arc::clone(&live.presence),
+            None => Arc::default(),
+        };
+        presence.set_online(true);
+        presence.set_persistent(persistent);
+        presence
+    }
+
+    /// Into the resting session's slot, so that the subscription index still finds it, or into a new one.
+    fn place(&mut self, key: SessionKey, live: Live) -> u32 {
+        let slot = Slot::Live(Box::new(live));
+        let Some(at) = self.by_key.get(&key).copied() else {
+            self.metrics.sessions.add(1);
+            return self.occupy(key, slot);
+        };
+        if let Some(place) = self.slots.get_mut(at as usize) {
+            *place = slot;
+            self.metrics.sessions_offline.sub(1);
+        }
+        at
+    }
+}

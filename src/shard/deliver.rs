@@ -1,0 +1,145 @@
+//! From one publication to its receivers: here by plain calls, on other shards by one mail each.
+
+use std::sync::Arc;
+
+use super::flush::reason_label;
+use super::slot::Slot;
+use super::{Mail, Shard};
+use crate::codec::QoS;
+use crate::message::{Delivery, Publication};
+use crate::metrics::DropReason;
+use crate::router::{Matches, SubscriberId};
+use crate::session::{Outcome, Receiver};
+use crate::store::{Append, is_kept_offline};
+
+impl Shard {
+    /// Gives a publication to all that `matches` names, on all shards. Answers with how many that are.
+    pub(super) fn route(
+        &mut self,
+        publication: &Publication<'_>,
+        matches: &Arc<Matches>,
+        publisher: Option<SubscriberId>,
+    ) -> usize {
+        let mut receivers = 0;
+        for (shard, recipients) in (0u16..).zip(matches.by_shard.iter()) {
+            if recipients.is_empty() {
+                continue;
+            }
+            receivers += recipients.len();
+            if shard == self.id {
+                self.deliver_here(publication, matches, publisher);
+            } else {
+                let message = publication.share();
+                self.post(shard, Mail::Deliver { message, matches: Arc::clone(matches), publisher });
+            }
+        }
+        for group in &matches.groups {
+            // One member of each group gets it [MQTT-4.8.2-4]; a group of which nobody can take it is nobody.
+            let Some(picked) = group.pick() else { continue };
+            receivers += 1;
+            let receiver = Receiver {
+                qos: publication.qos.min(picked.qos),
+                retain: publication.retain && picked.retain_as_published,
+                subscription_ids: &picked.ids,
+            };
+            if picked.subscriber.shard == self.id {
+                self.wires.reset();
+                self.deliver_to(publication, picked.subscriber, receiver);
+            } else {
+                let delivery = crate::session::to_delivery(publication, receiver);
+                self.post(picked.subscriber.shard, Mail::One { to: picked.subscriber, delivery });
+            }
+        }
+        if receivers == 0 {
+            self.metrics.messages_dropped.add(DropReason::NoSubscriber, 1);
+        }
+        receivers
+    }
+
+    /// The receivers on this shard.
+    pub(super) fn deliver_here(
+        &mut self,
+        publication: &Publication<'_>,
+        matches: &Matches,
+        publisher: Option<SubscriberId>,
+    ) {
+        self.wires.reset();
+        let Some(recipients) = matches.by_shard.get(usize::from(self.id)) else { return };
+        for recipient in recipients {
+            let wanted = if publisher == Some(recipient.subscriber) {
+                // No Local: what it published itself comes back only by its other subscriptions [MQTT-3.8.3-3].
+                match recipient.own() {
+                    Some(own) => own,
+                    None => continue,
+                }
+            } else {
+                recipient.wanted()
+            };
+            let receiver = Receiver {
+                qos: publication.qos.min(wanted.qos),
+                retain: publication.retain && wanted.retain_as_published,
+                subscription_ids: wanted.ids,
+            };
+            self.deliver_to(publication, recipient.subscriber, receiver);
+        }
+    }
+
+    /// One receiver on this shard.
+    #[inline]
+    pub(super) fn deliver_to(
+        &mut self,
+        publication: &Publication<'_>,
+        to: SubscriberId,
+        receiver: Receiver<'_>,
+    ) {
+        if self.generations.get(to.slot as usize) != Some(&to.generation) {
+            return;
+        }
+        let delivery = match self.slots.get_mut(to.slot as usize) {
+            Some(Slot::Live(live)) => {
+                let buffers = &mut self.buffers;
+                live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
+                let settings = &self.shared.settings;
+                match live.session.deliver(publication, receiver, &mut self.wires, self.now, settings) {
+                    Outcome::Sent => {
+                        self.metrics.publish_sent.inc(receiver.qos as u8);
+                        self.flusher.mark(to.slot, &mut live.conn.dirty);
+                        return;
+                    }
+                    Outcome::Queued => return,
+                    Outcome::Dropped(reason) => return self.metrics.messages_dropped.add(reason_label(reason), 1),
+                    Outcome::Overflow => return self.overflowed.push(to),
+                    Outcome::Store => crate::session::to_delivery(publication, receiver),
+                }
+            }
+            Some(Slot::Absent(_)) if is_kept_offline(receiver.qos) => {
+                crate::session::to_delivery(publication, receiver)
+            }
+            _ => return,
+        };
+        self.store_for(to.slot, delivery);
+    }
+
+    /// Into the inbox of a session that cannot take it now.
+    fn store_for(&mut self, slot: u32, delivery: Delivery) {
+        let Some(slot) = self.slots.get(slot as usize) else { return };
+        self.unsettled.append(Append { session: slot.key().clone(), delivery });
+    }
+
+    /// A message that was picked for one session, by another shard or from a queue.
+    pub(super) fn deliver_one(&mut self, to: SubscriberId, delivery: &Delivery) {
+        let publication = Publication::of(&delivery.message);
+        let receiver = Receiver {
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_ids: &delivery.subscription_ids,
+        };
+        self.wires.reset();
+        self.deliver_to(&publication, to, receiver);
+    }
+}
+
+/// Whether a message may be dropped when there is no room for it on the way: only QoS 0 ever is.
+pub(super) fn may_be_dropped(qos: QoS) -> bool {
+    qos == QoS::AtMostOnce
+}

@@ -1,0 +1,165 @@
+//! May it? The policies' answer, or one that they gave before and that may be kept.
+
+use std::sync::Arc;
+
+use super::Shard;
+use super::slot::{Allowed, Memo};
+use crate::codec::{ForwardProperties, ForwardProperty, Publish, ReasonCode};
+use crate::config::hooks::Verdict;
+use crate::hooks::{CacheRule, Hook, Inputs, Properties, PublishDecision, PublishEvent, PublishRequest};
+use crate::session::Close;
+use crate::time::Millis;
+
+/// What comes out.
+pub(super) enum Permission {
+    /// Go on.
+    Granted,
+    /// Not this; the client stays.
+    Refused,
+    /// Not this, and the connection ends.
+    Ended(Close),
+}
+
+/// The inputs that an answer was kept under. What the policy did not declare is left at its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct KeptKey {
+    topic: Box<str>,
+    qos: u8,
+    retain: bool,
+    size: usize,
+}
+
+/// A kept answer.
+pub(super) struct Kept {
+    generation: u64,
+    until: Millis,
+    decision: PublishDecision,
+}
+
+/// How many answers one connection keeps; a client that publishes to more topics is asked about again.
+const KEPT_ANSWERS: usize = 128;
+
+impl Shard {
+    /// No policy decides about publishing, and the default is to allow it.
+    #[inline]
+    pub(super) fn publish_is_free(&self) -> bool {
+        !self.hooks.wants(Hook::AuthorizePublish)
+            && self.hooks.generation().defaults().authorize_publish == Verdict::Allow
+    }
+
+    /// The same of subscribing.
+    pub(super) fn subscribe_is_free(&self) -> bool {
+        !self.hooks.wants(Hook::AuthorizeSubscribe)
+            && self.hooks.generation().defaults().authorize_subscribe == Verdict::Allow
+    }
+
+    /// May the client in `at` publish this? A yes that may be kept for all messages to this topic goes into the memo.
+    #[inline]
+    pub(super) fn may_publish(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        memo: &mut Option<Memo>,
+    ) -> Permission {
+        if self.publish_is_free() {
+            return Permission::Granted;
+        }
+        let asked = Allowed { qos: publish.qos as u8, retain: publish.retain };
+        if let Some(Memo { allowed: Some((generation, allowed, until)), .. }) = memo {
+            if *generation == self.hooks.generation().number() && *allowed == asked && *until > self.now {
+                return Permission::Granted;
+            }
+        }
+        self.ask_publish(at, topic, publish, memo)
+    }
+
+    fn ask_publish(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        memo: &mut Option<Memo>,
+    ) -> Permission {
+        let (generation, now) = (self.hooks.generation().number(), self.now);
+        let rule = self.hooks.cache(Hook::AuthorizePublish);
+        let key = rule.map(|rule| kept_key(rule, topic, publish));
+        let Some(live) = self.live(at) else { return Permission::Refused };
+        if let Some(kept) = key.as_ref().and_then(|key| live.kept.get(key)) {
+            if kept.generation == generation && kept.until > now {
+                return permission(&kept.decision);
+            }
+        }
+        let client = Arc::clone(&live.client);
+        let request =
+            PublishRequest { topic, qos: publish.qos, retain: publish.retain, payload: publish.payload };
+        let answer = self.hooks.authorize_publish(&client, &request);
+        let granted = answer.decision == PublishDecision::Allow;
+        let permission = permission(&answer.decision);
+        let (Some(rule), Some(key)) = (answer.cache, key) else { return permission };
+        let until = now.plus(rule.ttl);
+        // The memo holds one answer for a topic at this QoS and RETAIN, so the size must not matter.
+        if let (Some(memo), true, false) = (memo, granted, rule.by.contains(Inputs::SIZE)) {
+            let asked = Allowed { qos: publish.qos as u8, retain: publish.retain };
+            memo.allowed = Some((generation, asked, until));
+        }
+        if let Some(live) = self.live(at) {
+            if live.kept.len() >= KEPT_ANSWERS {
+                live.kept.clear();
+            }
+            live.kept.insert(key, Kept { generation, until, decision: answer.decision });
+        }
+        permission
+    }
+}
+
+fn kept_key(rule: CacheRule, topic: &str, publish: &Publish<'_>) -> KeptKey {
+    KeptKey {
+        topic: if rule.by.contains(Inputs::TOPIC) { topic.into() } else { Box::default() },
+        qos: if rule.by.contains(Inputs::QOS) { publish.qos as u8 } else { 0 },
+        retain: rule.by.contains(Inputs::RETAIN) && publish.retain,
+        size: if rule.by.contains(Inputs::SIZE) { publish.payload.len() } else { 0 },
+    }
+}
+
+fn permission(decision: &PublishDecision) -> Permission {
+    match decision {
+        PublishDecision::Allow => Permission::Granted,
+        PublishDecision::Deny(_) => Permission::Refused,
+        PublishDecision::Disconnect(reason) => {
+            Permission::Ended(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()))
+        }
+    }
+}
+
+/// A PUBLISH as the `publish` hook sees it.
+pub(super) fn event(topic: &str, publish: &Publish<'_>) -> PublishEvent {
+    let mut properties = properties(&publish.properties.forward);
+    properties.message_expiry = publish.properties.message_expiry;
+    PublishEvent {
+        topic: topic.into(),
+        payload: bytes::Bytes::copy_from_slice(publish.payload),
+        qos: publish.qos,
+        retain: publish.retain,
+        properties: Arc::new(properties),
+    }
+}
+
+/// Properties in wire form, as hooks read them.
+fn properties(forward: &[u8]) -> Properties {
+    let mut properties = Properties::default();
+    for property in ForwardProperties::new(forward) {
+        match property {
+            ForwardProperty::PayloadFormat(format) => properties.payload_is_text = Some(format == 1),
+            ForwardProperty::ContentType(text) => properties.content_type = Some(text.to_owned()),
+            ForwardProperty::ResponseTopic(text) => properties.response_topic = Some(text.to_owned()),
+            ForwardProperty::CorrelationData(data) => {
+                properties.correlation_data = Some(bytes::Bytes::copy_from_slice(data));
+            }
+            ForwardProperty::UserProperty(name, value) => {
+                properties.user.push((name.to_owned(), value.to_owned()));
+            }
+        }
+    }
+    properties
+}

@@ -1,0 +1,237 @@
+//! A PUBLISH, from the packet to everybody who gets it. Read from top to bottom.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Shard;
+use super::permission::Permission;
+use super::slot::Memo;
+use crate::codec::{self, Publish, QoS, ReasonCode};
+use crate::hooks::{Hook, Transform};
+use crate::message::{Origin, Publication};
+use crate::metrics::DropReason;
+use crate::router::Matches;
+use crate::session::Close;
+use crate::time::Millis;
+use crate::topic::{TopicError, TopicName};
+
+impl Shard {
+    /// A PUBLISH of the client in `at`. `frame` is its packet's own buffer if it has one.
+    #[inline]
+    pub(super) fn on_publish(
+        &mut self,
+        at: u32,
+        publish: &Publish<'_>,
+        frame: Option<&Bytes>,
+    ) -> Result<(), Close> {
+        self.metrics.publish_received.inc(publish.qos as u8);
+        self.mark_dirty_if_answered(at, publish.qos);
+
+        // What was agreed: quota, alias, duplicate.
+        let shared = Arc::clone(&self.shared);
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let inbound = live.session.accept_publish(publish, &shared.settings)?;
+        let Some(topic) = inbound.topic() else { return Ok(()) };
+
+        // Where it goes, if it may. The memo answers both for a client that stays with its topic.
+        let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
+        match self.may_publish(at, topic, publish, &mut memo) {
+            Permission::Granted => {}
+            Permission::Refused => {
+                self.metrics.messages_dropped.add(DropReason::Denied, 1);
+                self.answer(at, publish, ReasonCode::NOT_AUTHORIZED, true);
+                return Ok(());
+            }
+            Permission::Ended(close) => return Err(close),
+        }
+        if self.hooks.wants(Hook::Publish) {
+            return self.publish_transformed(at, topic, publish, frame);
+        }
+        let matches = match &memo {
+            Some(memo) if memo.matches.is_current(&shared.index) => Arc::clone(&memo.matches),
+            _ => {
+                self.check_topic(topic)?;
+                self.matches.lookup(&shared.index, topic).map_err(not_a_topic)?
+            }
+        };
+
+        let id = self.ids.next_id();
+        let topic = matches.topic.clone();
+        let mut publication = Publication::new(id, &topic, publish.payload, publish.qos, Origin::Client);
+        publication.frame = frame;
+        publication.forward = &publish.properties.forward;
+        publication.retain = publish.retain;
+        publication.expires_at = self.expires_at(publish.properties.message_expiry);
+
+        let (receivers, settled) = self.distribute(at, &publication, &matches, publish.packet_id);
+        self.answer(at, publish, success(receivers), settled);
+        if let Some(live) = self.live(at) {
+            let allowed = memo.and_then(|memo| memo.allowed);
+            live.memo = Some(Memo { matches, allowed });
+        }
+        Ok(())
+    }
+
+    /// The same way for a message that the `publish` hook wants to see; it may come out changed, or not at all.
+    fn publish_transformed(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        frame: Option<&Bytes>,
+    ) -> Result<(), Close> {
+        self.check_topic(topic)?;
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let client = Arc::clone(&live.client);
+        let published = self.hooks.publish(&client, super::permission::event(topic, publish));
+        for message in published.more {
+            self.publish_new(message);
+        }
+        let patch = match published.transform {
+            Transform::Pass => None,
+            Transform::Patch(patch) => Some(patch),
+            Transform::Drop(_) => {
+                // The publisher is told success: that a message goes no further is the policy's business.
+                self.metrics.messages_dropped.add(DropReason::Policy, 1);
+                self.answer(at, publish, ReasonCode::SUCCESS, true);
+                return Ok(());
+            }
+        };
+        let patch = patch.unwrap_or_default();
+        let to = patch.topic.as_deref().unwrap_or(topic);
+        let matches = self.matches.lookup(&self.shared.index, to).map_err(not_a_topic)?;
+        let topic = matches.topic.clone();
+        let payload = patch.payload.as_deref().unwrap_or(publish.payload);
+        let qos = patch.qos.unwrap_or(publish.qos);
+        let forward = patch.properties.as_ref().map(forward_of);
+        let expiry = match &patch.properties {
+            Some(properties) => properties.message_expiry,
+            None => publish.properties.message_expiry,
+        };
+        let mut publication = Publication::new(self.ids.next_id(), &topic, payload, qos, Origin::Client);
+        publication.frame = frame;
+        publication.forward = forward.as_deref().unwrap_or(&publish.properties.forward);
+        publication.retain = patch.retain.unwrap_or(publish.retain);
+        publication.expires_at = self.expires_at(expiry);
+        let (receivers, settled) = self.distribute(at, &publication, &matches, publish.packet_id);
+        self.answer(at, publish, success(receivers), settled);
+        Ok(())
+    }
+
+    /// Hands a publication of a client to everybody who gets it, and to the store where it is to be kept. Answers with
+    /// how many get it, and whether all of them have it safely already.
+    fn distribute(
+        &mut self,
+        at: u32,
+        publication: &Publication<'_>,
+        matches: &Arc<Matches>,
+        packet_id: u16,
+    ) -> (usize, bool) {
+        let publisher = self.subscriber(at);
+        let before = self.unsettled.len();
+        if publication.retain {
+            self.retain(publication);
+        }
+        let receivers = self.route(publication, matches, Some(publisher));
+        let settled = self.unsettled.len() == before;
+        if !settled && publication.qos > QoS::AtMostOnce {
+            self.unsettled.acknowledge_later(publisher, packet_id, success(receivers));
+        }
+        (receivers, settled)
+    }
+
+    /// Answers a PUBLISH; with `settled` false the answer waits until the store has what it is to keep.
+    #[inline]
+    fn answer(&mut self, at: u32, publish: &Publish<'_>, reason: ReasonCode, settled: bool) {
+        if let Some(live) = self.live(at) {
+            live.session.answer_publish(publish.qos, publish.packet_id, reason, settled);
+        }
+    }
+
+    #[inline]
+    fn mark_dirty_if_answered(&mut self, at: u32, qos: QoS) {
+        if qos > QoS::AtMostOnce {
+            self.mark_dirty(at);
+        }
+    }
+
+    /// When a message published now expires.
+    #[inline]
+    pub(super) fn expires_at(&self, message_expiry: Option<u32>) -> Option<Millis> {
+        let seconds = self.shared.settings.message_expiry(message_expiry?);
+        Some(self.now.plus_seconds(u64::from(seconds)))
+    }
+
+    /// The limits of a topic name, which MQTT itself does not set.
+    fn check_topic(&self, topic: &str) -> Result<(), Close> {
+        let limits = &self.shared.limits;
+        if topic.len() > limits.topic_length || topic.split('/').count() > limits.topic_levels {
+            return Err(Close::new(
+                ReasonCode::TOPIC_NAME_INVALID,
+                "the topic name is longer or deeper than this broker allows",
+            ));
+        }
+        Ok(())
+    }
+
+    /// A message that the broker, a script or a will publishes on this shard: no quota, no acknowledgement.
+    pub(super) fn publish_own(
+        &mut self,
+        topic: &TopicName,
+        fill: impl FnOnce(&mut Publication<'_>),
+        payload: &[u8],
+        qos: QoS,
+        origin: Origin,
+    ) {
+        let Ok(matches) = self.matches.lookup(&self.shared.index, topic) else { return };
+        let mut publication = Publication::new(self.ids.next_id(), topic, payload, qos, origin);
+        fill(&mut publication);
+        if publication.retain {
+            self.retain(&publication);
+        }
+        self.route(&publication, &matches, None);
+    }
+
+    /// A message that a policy made. No hook is asked about it.
+    pub(super) fn publish_new(&mut self, message: crate::hooks::NewMessage) {
+        let Ok(topic) = TopicName::new(&message.topic) else { return };
+        let forward = Bytes::from(forward_of(&message.properties));
+        let expires_at =
+            self.expires_at(message.properties.message_expiry);
+        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else { return };
+        let id = self.ids.next_id();
+        let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
+        publication.frame = Some(&message.payload);
+        publication.forward = &forward;
+        publication.retain = message.retain;
+        publication.expires_at = expires_at;
+        if publication.retain {
+            self.retain(&publication);
+        }
+        self.route(&publication, &matches, None);
+    }
+}
+
+fn not_a_topic(error: TopicError) -> Close {
+    Close::new(ReasonCode::TOPIC_NAME_INVALID, format!("the topic name is not valid: {error}"))
+}
+
+/// What the publisher of a 5.0 message is told: 0x10 is a success that nobody was there to see (3.4.2.1).
+fn success(receivers: usize) -> ReasonCode {
+    if receivers == 0 { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
+}
+
+/// Properties that a policy set, in wire form. What cannot be written (a string of over 65,535 bytes) is left out; the
+/// hooks have refused it with a sentence before.
+fn forward_of(properties: &crate::hooks::Properties) -> Vec<u8> {
+    let mut builder = codec::ForwardBuilder::new();
+    builder.payload_is_text(properties.payload_is_text);
+    let _refused = builder.content_type(properties.content_type.as_deref()).is_err();
+    let _refused = builder.response_topic(properties.response_topic.as_deref()).is_err();
+    let _refused = builder.correlation_data(properties.correlation_data.as_deref()).is_err();
+    for (name, value) in &properties.user {
+        let _refused = builder.user_property(name, value).is_err();
+    }
+    builder.finish()
+}

@@ -1,0 +1,148 @@
+//! What a turn leaves for the store, and the acknowledgements that wait for it.
+//!
+//! A message for somebody who is not there is acknowledged to its publisher when the store has it, and not before. All
+//! such messages of a turn go to the store in one batch.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::Shard;
+use super::slot::Slot;
+use crate::codec::ReasonCode;
+use crate::message::{Message, Publication};
+use crate::metrics::DropReason;
+use crate::router::SubscriberId;
+use crate::store::{Append, InboxSeq, Page, StoreError};
+use crate::topic::TopicName;
+
+/// How many messages are read from an inbox at a time.
+const PAGE: usize = 256;
+
+/// The work of a turn that has to be durable before somebody is told so.
+#[derive(Default)]
+pub(super) struct Unsettled {
+    appends: Vec<Append>,
+    retains: Vec<(TopicName, Option<Arc<Message>>)>,
+    /// Who waits: publisher, packet id, and what to say.
+    waiting: Vec<(SubscriberId, u16, ReasonCode)>,
+}
+
+impl Unsettled {
+    /// How much there is; grows with everything that is put in.
+    pub(super) fn len(&self) -> usize {
+        self.appends.len() + self.retains.len()
+    }
+
+    pub(super) fn append(&mut self, append: Append) {
+        self.appends.push(append);
+    }
+
+    /// The publisher gets its acknowledgement when everything put in so far has settled.
+    pub(super) fn acknowledge_later(&mut self, publisher: SubscriberId, packet_id: u16, reason: ReasonCode) {
+        self.waiting.push((publisher, packet_id, reason));
+    }
+}
+
+impl Shard {
+    /// Keeps a publication as its topic's retained message; an empty one takes it away [MQTT-3.3.1-6].
+    pub(super) fn retain(&mut self, publication: &Publication<'_>) {
+        let message = (!publication.payload.is_empty()).then(|| publication.share());
+        if message.is_some() && self.shared.store.retained_count() >= self.shared.limits.retained_messages {
+            // Full: the message is delivered and not kept. Replacing one would need to know whether there is one.
+            self.metrics.messages_dropped.add(DropReason::RetainedFull, 1);
+            return;
+        }
+        self.unsettled.retains.push((publication.topic.clone(), message));
+    }
+
+    /// Hands the turn's work to the store, and tells those who wait when it is done.
+    pub(super) fn settle_turn(&mut self) {
+        if self.unsettled.len() == 0 {
+            return;
+        }
+        let Unsettled { appends, retains, waiting } = std::mem::take(&mut self.unsettled);
+        let shared = Arc::clone(&self.shared);
+        let now = self.now;
+        let work = async move {
+            for (topic, message) in retains {
+                shared.store.retain(&shared.instance, &topic, message).await?;
+            }
+            if appends.is_empty() { Ok(0) } else { shared.store.append(appends, now).await }
+        };
+        self.when_done(work, move |shard, result| shard.settled(waiting, result));
+    }
+
+    fn settled(&mut self, waiting: Vec<(SubscriberId, u16, ReasonCode)>, result: Result<usize, StoreError>) {
+        match result {
+            Ok(evicted) => self.metrics.messages_dropped.add(DropReason::OfflineFull, evicted as u64),
+            Err(error) => {
+                // Not stored, so not acknowledged: the publishers will send again.
+                tracing::error!(%error, messages = waiting.len(), "the store did not take messages; they are not acknowledged");
+                return;
+            }
+        }
+        for (publisher, packet_id, reason) in waiting {
+            if let Some(Slot::Live(live)) = self.slot(publisher) {
+                live.session.settle(packet_id, reason);
+                self.mark_dirty(publisher.slot);
+            }
+        }
+    }
+
+    /// Reads on in the inbox of a session whose memory has run empty.
+    pub(super) fn read_inbox(&mut self, at: u32) {
+        let subscriber = self.subscriber(at);
+        let Some(live) = self.live(at) else { return };
+        let key = live.key.clone();
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            let page = shared.store.read(&key, InboxSeq(0), PAGE).await?;
+            if let Some((last, _)) = page.deliveries.last() {
+                shared.store.acknowledge(&key, *last).await?;
+            }
+            Ok(page)
+        };
+        self.when_done(work, move |shard, page| shard.inbox_read(subscriber, page));
+    }
+
+    fn inbox_read(&mut self, subscriber: SubscriberId, page: Result<Page, StoreError>) {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return tracing::error!(%error, "an inbox could not be read"),
+        };
+        let unfinished = !self.unsettled.appends.is_empty();
+        if let Some(Slot::Live(live)) = self.slot(subscriber) {
+            // What this turn has still to store is newer than the page: then the inbox is not empty yet.
+            let more = page.more || unfinished;
+            live.session.take_from_inbox(page.deliveries.into_iter().map(|(_, delivery)| delivery), more);
+            if live.session.has_queued() {
+                self.pump(subscriber.slot);
+            } else if live.session.spilled && unfinished {
+                self.mark_dirty(subscriber.slot);
+            }
+        }
+    }
+
+    /// Does `then` with what `work` comes to: at once if it is done at once, else in a turn of its own.
+    pub(super) fn when_done<T: 'static>(
+        &mut self,
+        work: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T) + 'static,
+    ) {
+        let mut work = Box::pin(work);
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return then(self, done);
+        }
+        let me = self.me.clone();
+        tokio::task::spawn_local(async move {
+            let done = work.await;
+            if let Some(shard) = me.upgrade() {
+                let mut shard = shard.borrow_mut();
+                shard.begin_turn();
+                then(&mut shard, done);
+                shard.end_turn();
+            }
+        });
+    }
+}

@@ -1,0 +1,192 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use std::sync::Arc;
+
+use super::Shard;
+use super::slot::Slot;
+use crate::codec::{self, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe};
+use crate::hooks::{SubscribeDecision, SubscribeRequest};
+use crate::message::{Delivery, Message, SubscriptionOptions};
+use crate::router::SubscriberId;
+use crate::session::Close;
+use crate::store::StoreError;
+use crate::topic::TopicFilter;
+
+/// A subscription that was made and brings retained messages.
+struct Granted {
+    filter: TopicFilter,
+    options: SubscriptionOptions,
+}
+
+impl Shard {
+    /// SUBSCRIBE: one reason code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow SUBACK.
+    pub(super) fn on_subscribe(&mut self, at: u32, subscribe: Subscribe) -> Result<(), Close> {
+        // A retained message published just before, in the same read, is to be seen.
+        self.settle_turn();
+        if subscribe.subscription_id.is_some() && !self.shared.settings.subscription_ids_available {
+            return Err(Close::new(
+                ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+                "Subscription Identifiers are not available",
+            ));
+        }
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        let mut granted = Vec::new();
+        for asked in subscribe.filters {
+            codes.push(match self.subscribe(at, &asked, subscribe.subscription_id)? {
+                Ok((qos, brings)) => {
+                    granted.extend(brings);
+                    granted_code(qos)
+                }
+                Err(refusal) => refusal,
+            });
+        }
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let limits = live.session.link.limits(live.session.version);
+        codec::suback(live.session.outbox.buffer(), limits, subscribe.packet_id, &codes, None);
+        self.mark_dirty(at);
+        for brings in granted {
+            self.bring_retained(at, brings);
+        }
+        Ok(())
+    }
+
+    /// One filter: the QoS it gets and whether it brings retained messages, or the code it is refused with.
+    ///
+    /// # Errors
+    /// It must end the connection.
+    fn subscribe(
+        &mut self,
+        at: u32,
+        asked: &SubscribeFilter,
+        subscription_id: Option<u32>,
+    ) -> Result<Result<(QoS, Option<Granted>), ReasonCode>, Close> {
+        let Ok(filter) = TopicFilter::parse(&asked.filter) else {
+            return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
+        };
+        let settings = &self.shared.settings;
+        let limits = &self.shared.limits;
+        if asked.filter.len() > limits.topic_length || filter.filter().split('/').count() > limits.topic_levels {
+            return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
+        }
+        if filter.share_name().is_some() {
+            if asked.no_local {
+                // [MQTT-3.8.3-4]
+                let what = "No Local on a shared subscription";
+                return Err(Close::new(ReasonCode::PROTOCOL_ERROR, what));
+            }
+            if !settings.shared_available {
+                return Ok(Err(ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED));
+            }
+        }
+        if filter.is_wildcard() && !settings.wildcard_available {
+            return Ok(Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED));
+        }
+        let (most, maximum_qos) = (settings.subscriptions, settings.maximum_qos);
+        let Some(live) = self.live(at) else { return Ok(Err(ReasonCode::UNSPECIFIED_ERROR)) };
+        if live.session.subscriptions.len() >= most && !live.session.subscriptions.contains(&filter) {
+            return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
+        }
+        let allowed = match self.may_subscribe(at, &filter, asked.qos) {
+            SubscribeDecision::Allow(qos) => qos,
+            SubscribeDecision::Deny(_) => return Ok(Err(ReasonCode::NOT_AUTHORIZED)),
+            SubscribeDecision::Disconnect(reason) => {
+                return Err(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()));
+            }
+        };
+        let options = SubscriptionOptions {
+            qos: asked.qos.min(allowed).min(maximum_qos),
+            no_local: asked.no_local,
+            retain_as_published: asked.retain_as_published,
+            subscription_id,
+        };
+        let subscriber = self.subscriber(at);
+        let index = Arc::clone(&self.shared.index);
+        let Some(live) = self.live(at) else { return Ok(Err(ReasonCode::UNSPECIFIED_ERROR)) };
+        index.subscribe(subscriber, &filter, options, &live.presence);
+        let existed = live.session.subscriptions.insert(filter.clone(), options);
+        if !existed {
+            self.metrics.subscriptions.add(1);
+        }
+        // Retain Handling 0 always, 1 only for a new subscription, 2 never [MQTT-3.3.1-9..11]; a shared one never.
+        let brings = match asked.retain_handling {
+            0 => true,
+            1 => !existed,
+            _ => false,
+        };
+        let brings = brings && filter.share_name().is_none();
+        Ok(Ok((options.qos, brings.then_some(Granted { filter, options }))))
+    }
+
+    fn may_subscribe(&mut self, at: u32, filter: &TopicFilter, qos: QoS) -> SubscribeDecision {
+        if self.subscribe_is_free() {
+            return SubscribeDecision::Allow(qos);
+        }
+        let Some(live) = self.live(at) else { return SubscribeDecision::Allow(qos) };
+        let client = Arc::clone(&live.client);
+        let request = SubscribeRequest { filter: filter.filter(), qos, share: filter.share_name() };
+        self.hooks.authorize_subscribe(&client, &request).decision
+    }
+
+    fn bring_retained(&mut self, at: u32, granted: Granted) {
+        let subscriber = self.subscriber(at);
+        let (shared, now) = (Arc::clone(&self.shared), self.now);
+        let filter = granted.filter;
+        let work = async move { shared.store.retained(&shared.instance, &filter, now).await };
+        let options = granted.options;
+        self.when_done(work, move |shard, found| shard.retained_found(subscriber, options, found));
+    }
+
+    fn retained_found(
+        &mut self,
+        subscriber: SubscriberId,
+        options: SubscriptionOptions,
+        found: Result<Vec<Arc<Message>>, StoreError>,
+    ) {
+        let messages = match found {
+            Ok(messages) => messages,
+            Err(error) => return tracing::error!(%error, "retained messages could not be read"),
+        };
+        let Some(Slot::Live(live)) = self.slot(subscriber) else { return };
+        for message in messages {
+            live.session.deliver_retained(Delivery {
+                qos: options.qos.min(message.qos),
+                // A retained message that a subscription brings has RETAIN 1 [MQTT-3.3.1-8].
+                retain: true,
+                subscription_ids: options.subscription_id.iter().copied().collect(),
+                message,
+            });
+        }
+        self.pump(subscriber.slot);
+    }
+
+    /// UNSUBSCRIBE: answered in any case [MQTT-3.10.4-4].
+    pub(super) fn on_unsubscribe(&mut self, at: u32, unsubscribe: Unsubscribe) -> Result<(), Close> {
+        let subscriber = self.subscriber(at);
+        let mut codes = Vec::with_capacity(unsubscribe.filters.len());
+        for text in &unsubscribe.filters {
+            let Ok(filter) = TopicFilter::parse(text) else {
+                codes.push(ReasonCode::TOPIC_FILTER_INVALID);
+                continue;
+            };
+            let Some(live) = self.live(at) else { return Ok(()) };
+            if live.session.subscriptions.remove(&filter) {
+                self.shared.index.unsubscribe(subscriber, &filter);
+                self.metrics.subscriptions.sub(1);
+                codes.push(ReasonCode::SUCCESS);
+            } else {
+                codes.push(ReasonCode::NO_SUBSCRIPTION_EXISTED);
+            }
+        }
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let limits = live.session.link.limits(live.session.version);
+        codec::unsuback(live.session.outbox.buffer(), limits, unsubscribe.packet_id, &codes, None);
+        self.mark_dirty(at);
+        Ok(())
+    }
+}
+
+fn granted_code(qos: QoS) -> ReasonCode {
+    // Granted QoS 0, 1 and 2 are the reason codes 0x00, 0x01 and 0x02.
+    ReasonCode(qos as u8)
+}
+
