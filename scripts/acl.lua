@@ -80,14 +80,11 @@ local function compile(n, rule)
 	end
 end
 
--- The rule's topic filter for this client; nil when it cannot be one. A client id with a wildcard or a slash in it must
+-- The rule's topic filter for this client; false when it cannot be one. A client id with a wildcard or a slash in it must
 -- not reach further than its own topics, so such a value fits no rule.
-local function filter_for(ctx, rule)
-	if not rule.has_placeholders then
-		return rule.filter
-	end
+local function fill_in(ctx, filter)
 	local complete = true
-	local filter = string.gsub(rule.filter, "%%(%a)", function(placeholder)
+	local filled = string.gsub(filter, "%%(%a)", function(placeholder)
 		local value = ctx[placeholders[placeholder]]
 		if value == nil or value == "" or string.find(value, "[+#/]") then
 			complete = false
@@ -95,7 +92,27 @@ local function filter_for(ctx, rule)
 		end
 		return value
 	end)
-	return if complete then filter else nil
+	return complete and filled
+end
+
+-- What was filled in, by client: a client asks about more than one topic. It is forgotten with the ctx.
+local filled_in = setmetatable({}, { __mode = "k" })
+
+local function filter_for(ctx, rule)
+	if not rule.has_placeholders then
+		return rule.filter
+	end
+	local own = filled_in[ctx]
+	if own == nil then
+		own = {}
+		filled_in[ctx] = own
+	end
+	local filter = own[rule]
+	if filter == nil then
+		filter = fill_in(ctx, rule.filter)
+		own[rule] = filter
+	end
+	return filter
 end
 
 -- The first rule of `list` that fits decides. `fits(filter, wanted)` for an allowing rule, `touches` for a denying one.

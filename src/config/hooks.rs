@@ -1,10 +1,10 @@
 //! Settings of the hook chain: which policies, in which order, under which limits, and what happens when one fails.
 //!
 //! ```toml
-//! [hooks.defaults]              # when every policy says "next", or none has the hook
+//! [policy_defaults]             # when every policy says "next", or none has the hook
 //! authenticate = "deny"
 //!
-//! [[hooks.policies]]            # asked in the order written
+//! [[policy]]                    # asked in the order written
 //! name = "acl"
 //! script = "scripts/acl.lua"
 //! budget = "5ms"

@@ -63,6 +63,7 @@ pub(crate) struct Policy {
 impl Policy {
     /// Compiles `image` for `entry` and tries it in a state of its own, which is dropped again.
     pub(crate) fn load(entry: &PolicyEntry, image: Image) -> Result<Self, LoadError> {
+        sensible(entry).map_err(|message| LoadError::new(&*image.file, None, message))?;
         let limits = Limits {
             budget: entry.budget,
             load_budget: entry.load_budget,
@@ -95,6 +96,22 @@ impl Policy {
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.image.name
     }
+}
+
+/// Whether the limits of an entry leave it anything to do.
+fn sensible(entry: &PolicyEntry) -> Result<(), String> {
+    let name = &entry.name;
+    if entry.budget.is_zero() || entry.load_budget.is_zero() {
+        return Err(format!(
+            "policy `{name}`: `budget` and `load_budget` must be longer than nothing, such as \"5ms\""
+        ));
+    }
+    if !(entry.breaker.rate > 0.0 && entry.breaker.rate <= 1.0) {
+        return Err(format!(
+            "policy `{name}`: `breaker.rate` is a share of calls, above 0.0 and up to 1.0"
+        ));
+    }
+    Ok(())
 }
 
 /// Settings as JSON: what TOML has more than JSON, dates, are strings.

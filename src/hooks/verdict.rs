@@ -71,13 +71,28 @@ pub struct PendingAuth {
     pub(crate) state: Value,
 }
 
+/// A no that the client survives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// What a 5.0 client is told: 0x87 (not authorized), if the policy did not say otherwise.
+    pub code: ReasonCode,
+    /// For the log and for observers.
+    pub reason: Arc<str>,
+}
+
+impl From<&str> for Denial {
+    fn from(reason: &str) -> Self {
+        Self { code: ReasonCode::NOT_AUTHORIZED, reason: reason.into() }
+    }
+}
+
 /// May this client publish this message?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublishDecision {
     /// Yes.
     Allow,
-    /// No; the client stays (5.0: reason code 0x87 in PUBACK or PUBREC).
-    Deny(Arc<str>),
+    /// No; the client stays, and a 5.0 client is told in PUBACK or PUBREC.
+    Deny(Denial),
     /// No, and the connection ends.
     Disconnect(Arc<str>),
 }
@@ -87,8 +102,8 @@ pub enum PublishDecision {
 pub enum SubscribeDecision {
     /// Yes, at most at this QoS.
     Allow(QoS),
-    /// No; the client stays (0x87 in SUBACK, 0x80 for 3.1.1).
-    Deny(Arc<str>),
+    /// No; the client stays, and is told in SUBACK (0x80 for 3.1.1).
+    Deny(Denial),
     /// No, and the connection ends.
     Disconnect(Arc<str>),
 }

@@ -3,17 +3,20 @@
 use super::inflight::AckError;
 use super::{Close, Session};
 use crate::codec::{Ack, PacketType, ProtocolVersion, ReasonCode};
+use crate::message::Delivery;
 
 impl Session {
     /// PUBACK: a QoS 1 message has arrived, or was refused; either way it is not sent again [MQTT-4.4.0-2].
+    /// Answers with the message if it has arrived and was kept.
     ///
     /// # Errors
     /// It acknowledges a QoS 2 message.
     #[inline]
-    pub fn on_puback(&mut self, ack: &Ack) -> Result<(), Close> {
+    pub fn on_puback(&mut self, ack: &Ack) -> Result<Option<Box<Delivery>>, Close> {
         match self.inflight.puback(ack.packet_id) {
+            Ok(delivered) => Ok(delivered.filter(|_| !ack.reason.is_error())),
             // One that we no longer know may come late after a resumed session; it does no harm.
-            Ok(()) | Err(AckError::UnknownId) => Ok(()),
+            Err(AckError::UnknownId) => Ok(None),
             Err(AckError::WrongKind) => Err(wrong_kind()),
         }
     }
@@ -49,13 +52,14 @@ impl Session {
         self.acknowledge(PacketType::Pubcomp, ack.packet_id, reason);
     }
 
-    /// PUBCOMP: a QoS 2 message has arrived, exactly once.
+    /// PUBCOMP: a QoS 2 message has arrived, exactly once. Answers with it, if it was kept.
     ///
     /// # Errors
     /// It comes before PUBREC.
-    pub fn on_pubcomp(&mut self, ack: &Ack) -> Result<(), Close> {
+    pub fn on_pubcomp(&mut self, ack: &Ack) -> Result<Option<Box<Delivery>>, Close> {
         match self.inflight.pubcomp(ack.packet_id) {
-            Ok(()) | Err(AckError::UnknownId) => Ok(()),
+            Ok(delivered) => Ok(delivered),
+            Err(AckError::UnknownId) => Ok(None),
             Err(AckError::WrongKind) => Err(wrong_kind()),
         }
     }

@@ -164,7 +164,8 @@ impl Session {
         }
         if receiver.qos > QoS::AtMostOnce {
             // A session that ends with its connection never sends anything twice: nothing to keep.
-            let kept = self.is_persistent().then(|| Box::new(to_delivery(publication, receiver)));
+            let keep = self.is_persistent() || self.keep_sent;
+            let kept = keep.then(|| Box::new(to_delivery(publication, receiver)));
             head.packet_id = self.inflight.send(receiver.qos, kept);
         }
         self.encode(publication, receiver.subscription_ids, head, message_expiry, wires);

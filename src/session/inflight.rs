@@ -18,8 +18,17 @@ enum Place {
     Done,
     /// PUBLISH is out. What it held is kept only if the session can outlive the connection.
     Publish { qos: QoS, kept: Option<Box<Delivery>> },
-    /// PUBREL is out.
-    Pubrel,
+    /// PUBREL is out. What was delivered is kept for those who are told of the end of it.
+    Pubrel { kept: Option<Box<Delivery>> },
+}
+
+impl Place {
+    fn kept(self) -> Option<Box<Delivery>> {
+        match self {
+            Self::Publish { kept, .. } | Self::Pubrel { kept } => kept,
+            Self::Done => None,
+        }
+    }
 }
 
 /// The window of one session.
@@ -77,17 +86,19 @@ impl Inflight {
         id
     }
 
-    /// PUBACK: the message is delivered.
+    /// PUBACK: the message is delivered. Answers with it, if it was kept.
     ///
     /// # Errors
     /// Nothing with this id awaits PUBACK.
-    pub fn puback(&mut self, id: u16) -> Result<(), AckError> {
-        match self.place(id)? {
-            place @ Place::Publish { qos: QoS::AtLeastOnce, .. } => *place = Place::Done,
-            _ => return Err(AckError::WrongKind),
+    #[inline]
+    pub fn puback(&mut self, id: u16) -> Result<Option<Box<Delivery>>, AckError> {
+        let place = self.place(id)?;
+        if !matches!(place, Place::Publish { qos: QoS::AtLeastOnce, .. }) {
+            return Err(AckError::WrongKind);
         }
+        let done = std::mem::replace(place, Place::Done);
         self.finish();
-        Ok(())
+        Ok(done.kept())
     }
 
     /// PUBREC: PUBREL is to follow, or, if the client `refused` it (reason code 0x80 and above), nothing [MQTT-4.3.3-4].
@@ -95,31 +106,33 @@ impl Inflight {
     /// # Errors
     /// Nothing with this id awaits PUBREC.
     pub fn pubrec(&mut self, id: u16, refused: bool) -> Result<(), AckError> {
-        match self.place(id)? {
-            place @ Place::Publish { qos: QoS::ExactlyOnce, .. } if refused => *place = Place::Done,
-            place @ Place::Publish { qos: QoS::ExactlyOnce, .. } => {
-                *place = Place::Pubrel;
+        let place = self.place(id)?;
+        match place {
+            Place::Publish { qos: QoS::ExactlyOnce, .. } if refused => *place = Place::Done,
+            Place::Publish { qos: QoS::ExactlyOnce, kept } => {
+                *place = Place::Pubrel { kept: kept.take() };
                 return Ok(());
             }
             // A PUBREC that was sent again: PUBREL goes again.
-            Place::Pubrel if !refused => return Ok(()),
+            Place::Pubrel { .. } if !refused => return Ok(()),
             _ => return Err(AckError::WrongKind),
         }
         self.finish();
         Ok(())
     }
 
-    /// PUBCOMP: the message is delivered, exactly once.
+    /// PUBCOMP: the message is delivered, exactly once. Answers with it, if it was kept.
     ///
     /// # Errors
     /// Nothing with this id awaits PUBCOMP.
-    pub fn pubcomp(&mut self, id: u16) -> Result<(), AckError> {
-        match self.place(id)? {
-            place @ Place::Pubrel => *place = Place::Done,
-            _ => return Err(AckError::WrongKind),
+    pub fn pubcomp(&mut self, id: u16) -> Result<Option<Box<Delivery>>, AckError> {
+        let place = self.place(id)?;
+        if !matches!(place, Place::Pubrel { .. }) {
+            return Err(AckError::WrongKind);
         }
+        let done = std::mem::replace(place, Place::Done);
         self.finish();
-        Ok(())
+        Ok(done.kept())
     }
 
     /// What is unacknowledged, in the order of sending [MQTT-4.6.0-1].
@@ -128,7 +141,7 @@ impl Inflight {
             let state = match place {
                 Place::Done => return None,
                 Place::Publish { kept, .. } => Unacknowledged::Publish(kept.as_deref()?.clone()),
-                Place::Pubrel => Unacknowledged::Pubrel,
+                Place::Pubrel { .. } => Unacknowledged::Pubrel,
             };
             Some((self.id_at(offset), state))
         })
@@ -151,7 +164,7 @@ impl Inflight {
                 window.ring.push_back(Place::Done);
             }
             window.ring.push_back(match state {
-                Unacknowledged::Pubrel => Place::Pubrel,
+                Unacknowledged::Pubrel => Place::Pubrel { kept: None },
                 Unacknowledged::Publish(delivery) => {
                     Place::Publish { qos: delivery.qos, kept: Some(Box::new(delivery)) }
                 }

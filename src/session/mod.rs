@@ -69,6 +69,8 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Bytes for the socket.
     pub outbox: Outbox,
+    /// Somebody wants to be told what was acknowledged: keep it until then, even if it is never sent again.
+    pub keep_sent: bool,
     /// There is more for this session in the store's inbox, all of it newer than `queue`.
     pub spilled: bool,
     /// Sent with QoS 1 and 2, not acknowledged.
@@ -99,6 +101,7 @@ impl Session {
             expiry,
             subscriptions: Subscriptions::default(),
             outbox: Outbox::default(),
+            keep_sent: false,
             spilled: false,
             inflight: Inflight::default(),
             queue: VecDeque::new(),

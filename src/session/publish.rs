@@ -46,6 +46,9 @@ impl Session {
             // [MQTT-3.2.2-14]
             return Err(Close::new(ReasonCode::RETAIN_NOT_SUPPORTED, "retained messages are not available"));
         }
+        if publish.payload.len() > settings.payload_size {
+            return Err(Close::new(ReasonCode::PACKET_TOO_LARGE, "the payload is larger than limits.payload_size"));
+        }
         let topic = match publish.properties.topic_alias {
             Some(alias) => self.resolve_alias(alias, publish.topic, settings)?,
             None => Inbound::Named(publish.topic),
@@ -56,7 +59,7 @@ impl Session {
         }
         if publish.qos > QoS::AtMostOnce
             && self.version == ProtocolVersion::V5
-            && self.received.len() + self.pending_acks.len() >= usize::from(settings.receive_maximum)
+            && self.unacknowledged_inbound() >= usize::from(self.link.inbound_receive_maximum)
         {
             // [MQTT-3.3.4-8] of the client; the server says so with 0x93.
             return Err(Close::new(
@@ -65,6 +68,12 @@ impl Session {
             ));
         }
         Ok(topic)
+    }
+
+    /// What counts against the Receive Maximum that the client was told: QoS 1 without PUBACK, QoS 2 without PUBCOMP.
+    fn unacknowledged_inbound(&self) -> usize {
+        let pubacks = |ack: &&PendingAck| ack.packet_type == PacketType::Puback;
+        self.received.len() + self.pending_acks.iter().filter(pubacks).count()
     }
 
     fn resolve_alias<'p>(
@@ -140,6 +149,8 @@ impl Session {
 
     /// Puts an acknowledgement into the outbox.
     pub(super) fn acknowledge(&mut self, packet_type: PacketType, packet_id: u16, reason: ReasonCode) {
-        codec::ack(self.outbox.buffer(), self.version, packet_type, packet_id, reason, None);
+        // It always fits: four or six bytes, and a client that takes less could not even be told its SUBACK.
+        let limits = self.link.limits(self.version);
+        codec::ack(self.outbox.buffer(), limits, packet_type, packet_id, reason, None);
     }
 }

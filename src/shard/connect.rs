@@ -10,7 +10,7 @@ use super::slot::{Live, Slot};
 use super::timers::{Due, patience};
 use super::{Conn, ConnId, Shard, ShardRef};
 use crate::codec::{self, Connect, ReasonCode};
-use crate::hooks::{Client, Event, Grant};
+use crate::hooks::{Client, Event, Grant, Hook};
 use crate::instance::SessionKey;
 use crate::router::Presence;
 use crate::session::{Close, Offer, Session, negotiate};
@@ -173,6 +173,7 @@ impl Shard {
         codec::connack(session.outbox.buffer(), limits, session_present, ReasonCode::SUCCESS, &told);
         session.resend(self.now);
 
+        session.keep_sent = self.hooks.wants(Hook::Acked);
         let number = self.next_conn;
         self.next_conn += 1;
         let live = Live {

@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
+use super::slot::Slot;
 use super::{Admission, Shard, ShardRef};
 use crate::codec::ReasonCode;
-use crate::hooks::{Generation, LoadError, ShardHooks};
+use crate::hooks::{Generation, Hook, LoadError, ShardHooks};
 use crate::session::Close;
 use crate::transport::Detached;
 
@@ -75,6 +76,7 @@ impl Shard {
                     if let Some((_, hooks)) = self.staged.take() {
                         let before = std::mem::replace(&mut self.hooks, hooks);
                         self.hooks.adopt(before);
+                        self.generation_changed();
                     }
                 }
                 let _nobody_waits = reply.send(());
@@ -102,8 +104,18 @@ impl Shard {
         });
     }
 
+    /// Sessions begin to keep, or stop keeping, what observers of acknowledgements are told.
+    fn generation_changed(&mut self) {
+        let keep_sent = self.hooks.wants(Hook::Acked);
+        for (_, slot) in &mut self.slots {
+            if let Slot::Live(live) = slot {
+                live.session.keep_sent = keep_sent;
+            }
+        }
+    }
+
     fn live_slots(&self) -> Vec<u32> {
-        let live = self.slots.iter().filter(|(_, slot)| matches!(slot, super::slot::Slot::Live(_)));
+        let live = self.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Live(_)));
         live.filter_map(|(at, _)| u32::try_from(at).ok()).collect()
     }
 }

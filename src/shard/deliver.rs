@@ -103,11 +103,14 @@ impl Shard {
                 match live.session.deliver(publication, receiver, &mut self.wires, self.now, settings) {
                     Outcome::Sent => {
                         self.metrics.publish_sent.inc(receiver.qos as u8);
+                        live.conn.publishes_sent += 1;
                         self.flusher.mark(to.slot, &mut live.conn.dirty);
                         return;
                     }
                     Outcome::Queued => return,
-                    Outcome::Dropped(reason) => return self.metrics.messages_dropped.add(reason_label(reason), 1),
+                    Outcome::Dropped(reason) => {
+                        return self.observe_dropped(to.slot, publication.topic, reason_label(reason));
+                    }
                     Outcome::Overflow => return self.overflowed.push(to),
                     Outcome::Store => crate::session::to_delivery(publication, receiver),
                 }

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::link::End;
 use super::{SCRATCH, Shard};
+use crate::message::Delivery;
 use crate::codec::{self, FixedHeader, Packet, PacketType, ProtocolVersion, ReasonCode};
 use crate::session::{Close, SHARE_FROM};
 
@@ -51,7 +52,7 @@ impl Shard {
     pub(super) fn take_bytes(&mut self, at: u32, mut bytes: &[u8]) -> Result<(), End> {
         let Some(live) = self.live(at) else { return Err(End::Lost) };
         let (version, number) = (live.session.version, live.conn.number);
-        let maximum = self.shared.settings.maximum_packet_size as usize;
+        let maximum = live.session.link.inbound_packet_size as usize;
         while let Some(header) = peek(bytes, maximum)? {
             let Some((packet, rest)) = bytes.split_at_checked(header.packet_len()) else {
                 return self.keep_partial(at, bytes, header.packet_len());
@@ -82,8 +83,8 @@ impl Shard {
 
     /// Reads into a large packet's own buffer; when the packet is whole, its payload is shared from there.
     fn read_large(&mut self, at: u32, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let maximum = self.shared.settings.maximum_packet_size as usize;
         let Some(live) = self.live(at) else { return Poll::Ready(Err(End::Lost)) };
+        let maximum = live.session.link.inbound_packet_size as usize;
         let version = live.session.version;
         let Some(large) = live.conn.large.as_mut() else { return Poll::Pending };
         let header = match peek(large, maximum) {
@@ -135,26 +136,27 @@ impl Shard {
         // Most packets are answered: have a buffer at hand.
         live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
         if header.packet_type == PacketType::Publish {
+            live.conn.publishes_received += 1;
             let publish = codec::decode_publish(version, header, body).map_err(malformed)?;
             return Ok(self.on_publish(at, &publish, frame)?);
         }
         match codec::decode(version, header, body).map_err(malformed)? {
             Packet::Publish(publish) => self.on_publish(at, &publish, frame)?,
             Packet::Puback(ack) => {
-                live.session.on_puback(&ack)?;
-                self.acknowledged(at);
+                let delivered = live.session.on_puback(&ack)?;
+                self.acknowledged(at, delivered);
             }
             Packet::Pubrec(ack) => {
                 live.session.on_pubrec(&ack)?;
-                self.acknowledged(at);
+                self.acknowledged(at, None);
             }
             Packet::Pubrel(ack) => {
                 live.session.on_pubrel(&ack);
                 self.mark_dirty(at);
             }
             Packet::Pubcomp(ack) => {
-                live.session.on_pubcomp(&ack)?;
-                self.acknowledged(at);
+                let delivered = live.session.on_pubcomp(&ack)?;
+                self.acknowledged(at, delivered);
             }
             Packet::Subscribe(subscribe) => self.on_subscribe(at, subscribe)?,
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(at, unsubscribe)?,
@@ -174,8 +176,11 @@ impl Shard {
 
     /// The client acknowledged something: what waited for room may go.
     #[inline]
-    fn acknowledged(&mut self, at: u32) {
+    fn acknowledged(&mut self, at: u32, delivered: Option<Box<Delivery>>) {
         self.mark_dirty(at);
+        if let Some(delivered) = delivered {
+            self.observe_acked(at, &delivered);
+        }
         if self.live(at).is_some_and(|live| live.session.has_queued() || live.session.spilled) {
             self.pump(at);
         }

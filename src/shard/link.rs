@@ -152,28 +152,24 @@ impl Shard {
         conn.remember(cx);
         let late = conn.give_up_at.is_some_and(|at| at <= now);
         let Conn { last_words, io, .. } = conn.as_mut();
-        let written = last_words.write_to(|slices| io.try_write(slices)).1;
-        let waiting = match written {
-            Ok(()) => io.wants_write() && io.poll_flush_buffered(cx).is_pending(),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                // Registers for the next writability; if it is there already, tries again at once.
-                match io.poll_write_ready(cx) {
-                    Poll::Pending => true,
-                    Poll::Ready(Ok(())) => {
-                        cx.waker().wake_by_ref();
-                        true
-                    }
-                    Poll::Ready(Err(_)) => false,
+        let over = match last_words.write_to(|slices| io.try_write(slices)).1 {
+            // A socket that is dropped with input unread is reset, and the peer never reads what it was told: so wait
+            // until the peer has ended the stream as well, and throw away what it still sends.
+            Ok(()) => io.poll_shutdown(cx).is_ready(),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => match io.poll_write_ready(cx) {
+                Poll::Pending => false,
+                Poll::Ready(Ok(())) => {
+                    cx.waker().wake_by_ref();
+                    false
                 }
-            }
-            Err(_) => false,
+                Poll::Ready(Err(_)) => true,
+            },
+            Err(_) => true,
         };
-        if waiting && !late {
+        if !over && !late {
             return Poll::Pending;
         }
-        if let Some(mut conn) = self.lingering.remove(&id.number) {
-            conn.io.start_shutdown();
-        }
+        self.lingering.remove(&id.number);
         Poll::Ready(())
     }
 }

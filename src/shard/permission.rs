@@ -14,8 +14,8 @@ use crate::time::Millis;
 pub(super) enum Permission {
     /// Go on.
     Granted,
-    /// Not this; the client stays.
-    Refused,
+    /// Not this; the client stays, and may be told so with this code.
+    Refused(ReasonCode),
     /// Not this, and the connection ends.
     Ended(Close),
 }
@@ -84,7 +84,7 @@ impl Shard {
         let (generation, now) = (self.hooks.generation().number(), self.now);
         let rule = self.hooks.cache(Hook::AuthorizePublish);
         let key = rule.map(|rule| kept_key(rule, topic, publish));
-        let Some(live) = self.live(at) else { return Permission::Refused };
+        let Some(live) = self.live(at) else { return Permission::Refused(ReasonCode::NOT_AUTHORIZED) };
         if let Some(kept) = key.as_ref().and_then(|key| live.kept.get(key)) {
             if kept.generation == generation && kept.until > now {
                 return permission(&kept.decision);
@@ -125,7 +125,7 @@ fn kept_key(rule: CacheRule, topic: &str, publish: &Publish<'_>) -> KeptKey {
 fn permission(decision: &PublishDecision) -> Permission {
     match decision {
         PublishDecision::Allow => Permission::Granted,
-        PublishDecision::Deny(_) => Permission::Refused,
+        PublishDecision::Deny(denial) => Permission::Refused(denial.code),
         PublishDecision::Disconnect(reason) => {
             Permission::Ended(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()))
         }

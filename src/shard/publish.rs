@@ -38,9 +38,9 @@ impl Shard {
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
         match self.may_publish(at, topic, publish, &mut memo) {
             Permission::Granted => {}
-            Permission::Refused => {
-                self.metrics.messages_dropped.add(DropReason::Denied, 1);
-                self.answer(at, publish, ReasonCode::NOT_AUTHORIZED, true);
+            Permission::Refused(code) => {
+                self.observe_dropped(at, topic, DropReason::Denied);
+                self.answer(at, publish, code, true);
                 return Ok(());
             }
             Permission::Ended(close) => return Err(close),
@@ -93,7 +93,7 @@ impl Shard {
             Transform::Patch(patch) => Some(patch),
             Transform::Drop(_) => {
                 // The publisher is told success: that a message goes no further is the policy's business.
-                self.metrics.messages_dropped.add(DropReason::Policy, 1);
+                self.observe_dropped(at, topic, DropReason::Policy);
                 self.answer(at, publish, ReasonCode::SUCCESS, true);
                 return Ok(());
             }

@@ -88,7 +88,7 @@ impl Shard {
         }
         let allowed = match self.may_subscribe(at, &filter, asked.qos) {
             SubscribeDecision::Allow(qos) => qos,
-            SubscribeDecision::Deny(_) => return Ok(Err(ReasonCode::NOT_AUTHORIZED)),
+            SubscribeDecision::Deny(denial) => return Ok(Err(denial.code)),
             SubscribeDecision::Disconnect(reason) => {
                 return Err(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()));
             }

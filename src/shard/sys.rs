@@ -1,11 +1,13 @@
 //! `$SYS` topics: what the broker tells of itself, as retained messages.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Shard, ShardRef};
 use crate::codec::QoS;
-use crate::hooks::Event;
-use crate::message::Origin;
+use crate::hooks::{Event, Hook};
+use crate::message::{Delivery, Origin};
+use crate::metrics::DropReason;
 use crate::topic::TopicName;
 
 impl Shard {
@@ -16,6 +18,32 @@ impl Shard {
             let fill = |publication: &mut crate::message::Publication<'_>| publication.retain = retain;
             self.publish_own(&topic, fill, value.as_bytes(), QoS::AtMostOnce, Origin::Broker);
         }
+    }
+
+    /// A message was acknowledged by its receiver.
+    pub(super) fn observe_acked(&mut self, at: u32, delivered: &Delivery) {
+        if !self.hooks.wants(Hook::Acked) {
+            return;
+        }
+        let Some(live) = self.live(at) else { return };
+        let event = Event::Acked {
+            client: Arc::clone(&live.client),
+            topic: delivered.message.topic.as_str().into(),
+            qos: delivered.qos,
+            message_id: delivered.message.id,
+        };
+        self.observe(event);
+    }
+
+    /// A message did not reach a client.
+    pub(super) fn observe_dropped(&mut self, at: u32, topic: &str, reason: DropReason) {
+        self.metrics.messages_dropped.add(reason, 1);
+        if !self.hooks.wants(Hook::Dropped) {
+            return;
+        }
+        let client = self.live(at).map(|live| Arc::clone(&live.client));
+        let event = Event::Dropped { client, topic: topic.into(), reason: reason.as_str().into(), count: 1 };
+        self.observe(event);
     }
 
     /// Tells the observers, later and off the hot path, if there are any for this.

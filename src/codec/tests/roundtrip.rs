@@ -92,6 +92,8 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text);
 }
 
+type Writer<'a> = &'a dyn Fn(&mut Vec<u8>) -> bool;
+
 proptest! {
     #[test]
     fn a_publish_that_is_written_is_read_back(
@@ -203,7 +205,7 @@ proptest! {
         let reason = ReasonCode(reason);
         let connack_properties = ConnackProperties { reason_string: why, user_properties: &user, ..Default::default() };
         let disconnect_properties = DisconnectProperties { reason_string: why, server_reference: Some("elsewhere") };
-        let writers: [&dyn Fn(&mut Vec<u8>) -> bool; 6] = [
+        let writers: [Writer<'_>; 6] = [
             &|out| connack(out, limits, true, reason, &connack_properties),
             &|out| ack(out, limits, PacketType::Puback, 1, reason, why),
             &|out| suback(out, limits, 1, &codes, why),

@@ -3,13 +3,13 @@
 
 use super::ShardHooks;
 use super::entry::{Entry, Failed};
-use crate::codec::QoS;
+use crate::codec::{QoS, ReasonCode};
 use crate::config::hooks::{AnswerFallback, Verdict};
 use crate::hooks::cache::{CacheRule, Inputs};
 use crate::hooks::client::Client;
 use crate::hooks::lua::answer::{Vote, publish_vote, subscribe_vote};
 use crate::hooks::lua::fault::Fault;
-use crate::hooks::verdict::{Answer, PublishDecision, SubscribeDecision};
+use crate::hooks::verdict::{Answer, Denial, PublishDecision, SubscribeDecision};
 use dunlin_plugin_api::Hook;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub struct SubscribeRequest<'a> {
 /// How a question ended.
 enum Outcome<T> {
     Allowed(T),
-    Denied(Arc<str>),
+    Denied(Denial),
     Disconnected(Arc<str>),
     Undecided,
 }
@@ -72,7 +72,7 @@ impl ShardHooks {
                             shown.contains(Inputs::SIZE).then_some(request.payload.len()),
                             payload.map_err(|error| Fault::from_lua(&error, None))?,
                         );
-                        publish_vote(HOOK.name(), state.call(function, arguments)?)
+                        publish_vote(HOOK.name(), &state.ask(function, arguments)?)
                     })
                 })
             },
@@ -83,7 +83,7 @@ impl ShardHooks {
             Outcome::Disconnected(reason) => PublishDecision::Disconnect(reason),
             Outcome::Undecided => match self.generation.defaults().authorize_publish {
                 Verdict::Allow => PublishDecision::Allow,
-                Verdict::Deny => PublishDecision::Deny("no policy allows it".into()),
+                Verdict::Deny => PublishDecision::Deny(Denial::from("no policy allows it")),
             },
         };
         Answer { decision, cache }
@@ -106,7 +106,7 @@ impl ShardHooks {
                         shown.contains(Inputs::QOS).then_some(request.qos as u8),
                         request.share.filter(|_| shown.contains(Inputs::SHARE)),
                     );
-                    subscribe_vote(HOOK.name(), state.call(function, arguments)?)
+                    subscribe_vote(HOOK.name(), &state.ask(function, arguments)?)
                 })
             })
         });
@@ -117,7 +117,7 @@ impl ShardHooks {
             Outcome::Disconnected(reason) => SubscribeDecision::Disconnect(reason),
             Outcome::Undecided => match self.generation.defaults().authorize_subscribe {
                 Verdict::Allow => SubscribeDecision::Allow(QoS::ExactlyOnce),
-                Verdict::Deny => SubscribeDecision::Deny("no policy allows it".into()),
+                Verdict::Deny => SubscribeDecision::Deny(Denial::from("no policy allows it")),
             },
         };
         Answer { decision, cache }
@@ -139,7 +139,7 @@ impl ShardHooks {
                 match failed.fallback.answer {
                     AnswerFallback::Allow => Vote::Allow(T::HIGHEST),
                     AnswerFallback::Next => Vote::Next,
-                    AnswerFallback::Deny => Vote::Deny(Some(entry.failed.clone())),
+                    AnswerFallback::Deny => Vote::Deny(None, Some(entry.failed.clone())),
                 }
             });
             match vote {
@@ -150,12 +150,11 @@ impl ShardHooks {
                     });
                 }
                 Vote::Next => {}
-                Vote::Deny(reason) => {
+                Vote::Deny(code, reason) => {
                     entry.count_denied();
-                    return (
-                        Outcome::Denied(reason.unwrap_or_else(|| entry.denied.clone())),
-                        cache,
-                    );
+                    let code = code.unwrap_or(ReasonCode::NOT_AUTHORIZED);
+                    let reason = reason.unwrap_or_else(|| entry.denied.clone());
+                    return (Outcome::Denied(Denial { code, reason }), cache);
                 }
                 Vote::Disconnect(reason) => {
                     entry.count_denied();

@@ -5,7 +5,7 @@ use super::entry::{Entry, Failed};
 use crate::codec::ReasonCode;
 use crate::config::hooks::{AnswerFallback, Verdict};
 use crate::hooks::client::Client;
-use crate::hooks::lua::answer::{LoginVote, login_vote};
+use crate::hooks::lua::answer::{LoginVote, Said, login_vote};
 use crate::hooks::lua::convert::Converter;
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
@@ -51,7 +51,7 @@ impl ShardHooks {
                     let password = string(state, request.password)?;
                     let data = string(state, request.data)?;
                     let arguments = (ctx, username, password, request.method, data);
-                    read_vote(HOOK, state, state.call(function, arguments)?)
+                    read_vote(HOOK, state, &state.ask(function, arguments)?)
                 })
             });
             if let Some(decision) = decide(entry, vote) {
@@ -81,7 +81,7 @@ impl ShardHooks {
                     read_vote(
                         HOOK,
                         state,
-                        state.call(function, (ctx, request.method, data, kept))?,
+                        &state.ask(function, (ctx, request.method, data, kept))?,
                     )
                 })
             });
@@ -114,10 +114,10 @@ fn string(state: &PolicyState, bytes: Option<&[u8]>) -> Result<Option<LuaString>
     made.map_err(|error| Fault::from_lua(&error, None))
 }
 
-fn read_vote(hook: Hook, state: &PolicyState, answer: (Value, Value, Value)) -> Result<LoginVote, Fault> {
+fn read_vote(hook: Hook, state: &PolicyState, said: &Said) -> Result<LoginVote, Fault> {
     let sandbox = state.sandbox();
-    login_vote(hook.name(), answer, &|value| {
-        Converter::new(&sandbox.lua, &sandbox.limits).make_json(value)
+    login_vote(hook.name(), said, &|value| {
+        Converter::small(&sandbox.lua, &sandbox.limits).make_json(value)
     })
 }
 

@@ -7,6 +7,7 @@ use crate::hooks::client::Client;
 use crate::hooks::lua::answer::{Change, change};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::message::{Message, Shown};
+use crate::hooks::lua::sandbox::Sandbox;
 use crate::hooks::verdict::{Patch, Properties, Published, Transform};
 use bytes::Bytes;
 use dunlin_plugin_api::Hook;
@@ -54,9 +55,13 @@ impl ShardHooks {
             let answer = entry.ask(HOOK, |state, function| {
                 let message = Rc::new(RefCell::new(Some(shown.clone())));
                 let result = state.with_context(client, |ctx| {
-                    let shown = state.sandbox().lua.create_userdata(Message(message.clone()));
+                    let Sandbox { lua, limits, .. } = state.sandbox();
+                    let shown = lua.create_userdata(Message {
+                        shown: message.clone(),
+                        limits: limits.clone(),
+                    });
                     let shown = shown.map_err(|error| Fault::from_lua(&error, None))?;
-                    change(HOOK.name(), state.call(function, (ctx, shown))?)
+                    change(HOOK.name(), &state.ask(function, (ctx, shown))?)
                 });
                 message.borrow_mut().take();
                 result

@@ -38,7 +38,7 @@ pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
         let key = bytes(&key, "crypto.hmac", 2, "key")?;
         let data = bytes(&data, "crypto.hmac", 3, "data")?;
         held.work(key.as_bytes().len() + data.as_bytes().len())?;
-        lua.create_string(hmac(&algorithm, &key.as_bytes(), &data.as_bytes())?)
+        held.string(lua, hmac(&algorithm, &key.as_bytes(), &data.as_bytes())?)
     })?;
     module.raw_set("hmac", hmac)?;
     let equal = lua.create_function(|_, (a, b): (Value, Value)| {
@@ -64,7 +64,7 @@ fn one(
     let function = lua.create_function(move |lua, data: Value| -> mlua::Result<Option<LuaString>> {
         let data = bytes(&data, &format!("crypto.{name}"), 1, "data")?.as_bytes();
         limits.work(data.len())?;
-        compute(&data).map(|out| lua.create_string(out)).transpose()
+        compute(&data).map(|out| limits.string(lua, out)).transpose()
     })?;
     module.raw_set(name, function)
 }
@@ -123,7 +123,7 @@ mod tests {
     fn run(script: &str) -> String {
         let lua = Lua::new();
         lua.globals()
-            .set("crypto", module(&lua, &Rc::new(Limits::new())).unwrap())
+            .set("crypto", module(&lua, &Rc::new(Limits::new(1 << 24))).unwrap())
             .unwrap();
         match lua.load(script).eval::<Option<String>>() {
             Ok(answer) => answer.unwrap_or_else(|| "nil".into()),

@@ -27,7 +27,7 @@ pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
             .map_err(|e| named("json.encode", &e))?;
         let text =
             serde_json::to_vec(&value).map_err(|e| mlua::Error::runtime(format!("json.encode: {e}")))?;
-        lua.create_string(text)
+        held.string(lua, text)
     })?;
     module.raw_set("encode", encode)?;
     let array = lua.create_function(|lua, table: Value| {
@@ -63,7 +63,7 @@ mod tests {
     fn run(script: &str) -> String {
         let lua = Lua::new();
         lua.globals()
-            .set("json", module(&lua, &Rc::new(Limits::new())).unwrap())
+            .set("json", module(&lua, &Rc::new(Limits::new(1 << 24))).unwrap())
             .unwrap();
         lua.load(script)
             .eval::<String>()

@@ -87,7 +87,10 @@ mod tests {
     fn a_message_is_a_string() {
         let lua = Lua::new();
         lua.globals()
-            .set("log", module(&lua, &Rc::new(Limits::new()), "test").unwrap())
+            .set(
+                "log",
+                module(&lua, &Rc::new(Limits::new(1 << 24)), "test").unwrap(),
+            )
             .unwrap();
         lua.load("log.info('hello', { n = 1 })").exec().unwrap();
         let error = lua.load("log.warn({})").exec().unwrap_err().to_string();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Vote<T> {
     Allow(T),
-    Deny(Option<Arc<str>>),
+    Deny(Option<ReasonCode>, Option<Arc<str>>),
     Disconnect(Option<Arc<str>>),
     Next,
 }
@@ -40,9 +40,54 @@ pub(crate) enum Change {
 /// Turns a table of attributes, or a challenge's state, into JSON.
 pub(crate) type ToJson<'a> = &'a dyn Fn(&Value) -> mlua::Result<Json>;
 
-/// `"allow"` · `"deny", reason` · `"disconnect", reason` · `"next"`.
-pub(crate) fn publish_vote(hook: &str, (word, more): (Value, Value)) -> Result<Vote<()>, Fault> {
-    authorize(hook, &word, &more, |more| match more {
+/// The words of answers; the numbers are the prelude's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Allow,
+    Deny,
+    Next,
+    Disconnect,
+    Continue,
+    Pass,
+    Drop,
+}
+
+impl Word {
+    pub(crate) fn of(code: i64) -> Option<Word> {
+        use Word::{Allow, Continue, Deny, Disconnect, Drop, Next, Pass};
+        let words = [Allow, Deny, Next, Disconnect, Continue, Pass, Drop];
+        words.get(usize::try_from(code).ok()?.checked_sub(1)?).copied()
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Word::Allow => "allow",
+            Word::Deny => "deny",
+            Word::Next => "next",
+            Word::Disconnect => "disconnect",
+            Word::Continue => "continue",
+            Word::Pass => "pass",
+            Word::Drop => "drop",
+        }
+    }
+}
+
+/// What a function returned.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// The first value, when it is a word.
+    pub(crate) word: Option<Word>,
+    /// The first value, when it is none.
+    pub(crate) other: Value,
+    /// The second value.
+    pub(crate) first: Value,
+    /// The third.
+    pub(crate) second: Value,
+}
+
+/// `"allow"` · `"deny", reason` · `"deny", code, reason` · `"disconnect", reason` · `"next"`.
+pub(crate) fn publish_vote(hook: &str, said: &Said) -> Result<Vote<()>, Fault> {
+    authorize(hook, said, |more| match more {
         Value::Nil => Ok(()),
         other => Err(Fault::answer(format!(
             "{hook} returned \"allow\" and a {}; it takes nothing more",
@@ -52,8 +97,8 @@ pub(crate) fn publish_vote(hook: &str, (word, more): (Value, Value)) -> Result<V
 }
 
 /// The same, and `"allow"` may name the highest QoS.
-pub(crate) fn subscribe_vote(hook: &str, (word, more): (Value, Value)) -> Result<Vote<QoS>, Fault> {
-    authorize(hook, &word, &more, |more| match more {
+pub(crate) fn subscribe_vote(hook: &str, said: &Said) -> Result<Vote<QoS>, Fault> {
+    authorize(hook, said, |more| match more {
         Value::Nil => Ok(QoS::ExactlyOnce),
         more => more
             .as_u32()
@@ -68,47 +113,49 @@ pub(crate) fn subscribe_vote(hook: &str, (word, more): (Value, Value)) -> Result
     })
 }
 
+#[inline]
 fn authorize<T>(
     hook: &str,
-    word: &Value,
-    more: &Value,
+    said: &Said,
     allow: impl FnOnce(&Value) -> Result<T, Fault>,
 ) -> Result<Vote<T>, Fault> {
-    let said = word.as_string().map(|word| word.as_bytes());
-    match said.as_deref() {
-        Some(b"allow") => Ok(Vote::Allow(allow(more)?)),
-        Some(b"next") => Ok(Vote::Next),
-        Some(b"deny") => Ok(Vote::Deny(reason(hook, more)?)),
-        Some(b"disconnect") => Ok(Vote::Disconnect(reason(hook, more)?)),
-        _ => Err(nonsense(hook, word, &["allow", "deny", "next", "disconnect"])),
+    match said.word {
+        Some(Word::Allow) => Ok(Vote::Allow(allow(&said.first)?)),
+        Some(Word::Next) => Ok(Vote::Next),
+        Some(Word::Deny) => match &said.first {
+            Value::Nil | Value::String(_) => Ok(Vote::Deny(None, reason(hook, &said.first)?)),
+            code => Ok(Vote::Deny(Some(refusal_code(hook, code)?), reason(hook, &said.second)?)),
+        },
+        Some(Word::Disconnect) => Ok(Vote::Disconnect(reason(hook, &said.first)?)),
+        _ => Err(nonsense(
+            hook,
+            said,
+            &[Word::Allow, Word::Deny, Word::Next, Word::Disconnect],
+        )),
     }
 }
 
 /// `"allow", { attrs = ..., ... }` · `"deny", code, reason` · `"continue", data, state` · `"next"`.
-pub(crate) fn login_vote(
-    hook: &str,
-    (word, first, second): (Value, Value, Value),
-    to_json: ToJson<'_>,
-) -> Result<LoginVote, Fault> {
-    let said = word.as_string().map(|word| word.as_bytes());
-    match said.as_deref() {
-        Some(b"allow") => match &first {
+pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result<LoginVote, Fault> {
+    let Said { first, second, .. } = said;
+    match said.word {
+        Some(Word::Allow) => match first {
             Value::Nil => Ok(LoginVote::Allow(Box::default())),
-            Value::Table(_) => grant(&first, to_json).map(|grant| LoginVote::Allow(Box::new(grant))),
+            Value::Table(_) => grant(first, to_json).map(|grant| LoginVote::Allow(Box::new(grant))),
             other => Err(Fault::answer(format!(
                 "{hook} returned \"allow\" and {}; what is granted is a table, such as {{ attrs = {{ role = \"meter\" }} }}",
                 show(other)
             ))),
         },
-        Some(b"deny") => match &first {
+        Some(Word::Deny) => match first {
             Value::Nil | Value::String(_) => {
-                Ok(LoginVote::Deny(ReasonCode::NOT_AUTHORIZED, reason(hook, &first)?))
+                Ok(LoginVote::Deny(ReasonCode::NOT_AUTHORIZED, reason(hook, first)?))
             }
-            code => Ok(LoginVote::Deny(connack_code(hook, code)?, reason(hook, &second)?)),
+            code => Ok(LoginVote::Deny(connack_code(hook, code)?, reason(hook, second)?)),
         },
-        Some(b"continue") => match &first {
+        Some(Word::Continue) => match first {
             Value::String(data) => {
-                let state = to_json(&second).map_err(|e| Fault::from_lua(&e, None))?;
+                let state = to_json(second).map_err(|e| Fault::from_lua(&e, None))?;
                 Ok(LoginVote::Continue(
                     Bytes::copy_from_slice(&data.as_bytes()),
                     state,
@@ -119,10 +166,17 @@ pub(crate) fn login_vote(
                 show(other)
             ))),
         },
-        Some(b"next") => Ok(LoginVote::Next),
-        _ => Err(nonsense(hook, &word, &["allow", "deny", "next", "continue"])),
+        Some(Word::Next) => Ok(LoginVote::Next),
+        _ => Err(nonsense(
+            hook,
+            said,
+            &[Word::Allow, Word::Deny, Word::Next, Word::Continue],
+        )),
     }
 }
+
+/// How much of a reason is kept, in bytes: answers are cached, and CONNACK has little room.
+const MAX_REASON: usize = 1024;
 
 const GRANT_FIELDS: &[&str] = &[
     "attrs",
@@ -145,7 +199,7 @@ fn grant(value: &Value, to_json: ToJson<'_>) -> Result<Grant, Fault> {
         maximum_packet_size: fields
             .integer("maximum_packet_size", "a number of bytes, 1 to 4,294,967,295")?,
     };
-    // Zero is a Protocol Error for both in CONNACK [MQTT-3.2.2-3 ff.], so it must not get that far.
+    // Zero is a Protocol Error for both in CONNACK (MQTT 5, 3.2.2.3.3 and 3.2.2.3.6), so it must not get that far.
     if session.receive_maximum == Some(0) || session.maximum_packet_size == Some(0) {
         return Err(Fault::answer(
             "`receive_maximum` and `maximum_packet_size` must not be 0",
@@ -170,6 +224,17 @@ fn grant(value: &Value, to_json: ToJson<'_>) -> Result<Grant, Fault> {
 }
 
 /// A reason code that CONNACK knows for a refusal (MQTT 5, table 3-1).
+/// A reason code that PUBACK, PUBREC and SUBACK all know (MQTT 5, table 2-6).
+fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
+    match value.as_u32().and_then(|code| u8::try_from(code).ok()) {
+        Some(code @ (0x80 | 0x83 | 0x87 | 0x97)) => Ok(ReasonCode(code)),
+        _ => Err(Fault::answer(format!(
+            "{hook} returned \"deny\" and {}; write 0x80 (unspecified), 0x83 (implementation specific), 0x87 (not authorized) or 0x97 (quota exceeded), or no code",
+            show(value)
+        ))),
+    }
+}
+
 fn connack_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
     let code = value.as_u32().and_then(|code| u8::try_from(code).ok());
     match code {
@@ -184,18 +249,17 @@ fn connack_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
 }
 
 /// Nothing or `"pass"` · `"drop", reason` · a table of what changes.
-pub(crate) fn change(hook: &str, (word, more): (Value, Value)) -> Result<Change, Fault> {
-    if let Value::Table(table) = &word {
-        let (patched, more) = patch(table)?;
-        return Ok(Change::Patch(Box::new(patched), more));
-    }
-    let said = word.as_string().map(|word| word.as_bytes());
-    match (&word, said.as_deref()) {
-        (Value::Nil, _) | (_, Some(b"pass")) => Ok(Change::Pass),
-        (_, Some(b"drop")) => Ok(Change::Drop(reason(hook, &more)?)),
+pub(crate) fn change(hook: &str, said: &Said) -> Result<Change, Fault> {
+    match (said.word, &said.other) {
+        (Some(Word::Pass), _) | (None, Value::Nil) => Ok(Change::Pass),
+        (Some(Word::Drop), _) => Ok(Change::Drop(reason(hook, &said.first)?)),
+        (None, Value::Table(table)) => {
+            let (patched, more) = patch(table)?;
+            Ok(Change::Patch(Box::new(patched), more))
+        }
         _ => Err(Fault::answer(format!(
             "{hook} returned {}; return nothing, \"drop\" and a reason, or a table of what changes, such as {{ topic = \"a/b\" }}",
-            show(&word)
+            said.show()
         ))),
     }
 }
@@ -203,7 +267,14 @@ pub(crate) fn change(hook: &str, (word, more): (Value, Value)) -> Result<Change,
 fn reason(hook: &str, value: &Value) -> Result<Option<Arc<str>>, Fault> {
     match value {
         Value::Nil => Ok(None),
-        Value::String(text) => Ok(Some(text.to_string_lossy().into())),
+        Value::String(text) => {
+            let text = text.to_string_lossy();
+            Ok(Some(
+                text.get(..text.floor_char_boundary(MAX_REASON))
+                    .unwrap_or_default()
+                    .into(),
+            ))
+        }
         other => Err(Fault::answer(format!(
             "{hook} gave {} as its reason; a reason is a string",
             show(other)
@@ -211,21 +282,25 @@ fn reason(hook: &str, value: &Value) -> Result<Option<Arc<str>>, Fault> {
     }
 }
 
-fn nonsense(hook: &str, word: &Value, known: &[&str]) -> Fault {
-    let words = known
-        .iter()
-        .map(|word| format!("\"{word}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let said = word.as_string().map(|word| word.to_string_lossy());
-    let near = said
-        .as_deref()
-        .and_then(|said| suggest::nearest(said, known.iter().copied()));
+fn nonsense(hook: &str, said: &Said, known: &[Word]) -> Fault {
+    let typed = said.other.as_string().map(|word| word.to_string_lossy());
+    let near = typed.and_then(|typed| suggest::nearest(&typed, known.iter().map(|word| word.name())));
     let help = match near {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("an answer is one of {words}"),
+        None => {
+            let words: Vec<String> = known.iter().map(|word| format!("\"{}\"", word.name())).collect();
+            format!("an answer is one of {}", words.join(", "))
+        }
     };
-    Fault::answer(format!("{hook} returned {}; {help}", show(word)))
+    Fault::answer(format!("{hook} returned {}; {help}", said.show()))
+}
+
+impl Said {
+    /// The first value in an error sentence.
+    fn show(&self) -> String {
+        self.word
+            .map_or_else(|| show(&self.other), |word| format!("\"{}\"", word.name()))
+    }
 }
 
 /// A value in an error sentence.

@@ -57,10 +57,8 @@ impl Context {
                 "this ctx belongs to a client that has gone; keep what you need of it",
             ));
         };
-        let text = |text: &str| lua.create_string(text).map(Value::String);
-        let maybe = |text: Option<&str>| {
-            text.map_or(Ok(Value::Nil), |text| lua.create_string(text).map(Value::String))
-        };
+        let text = |text: &str| self.limits.string(lua, text).map(Value::String);
+        let maybe = |maybe: Option<&str>| maybe.map_or(Ok(Value::Nil), text);
         match &*key.as_bytes() {
             b"client_id" => text(&client.client_id),
             b"username" => maybe(client.username.as_deref()),

@@ -1,14 +1,18 @@
 //! Values between JSON (settings, attributes, the `json` module) and Luau.
 
 use super::kind;
-use super::limits::Limits;
-use mlua::{Lua, LuaSerdeExt, Table, Value};
+use super::limits::{Limits, SMALL_OBJECT};
+use mlua::{Lua, LuaSerdeExt, LuaString, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
 /// Numbers of Luau are doubles: up to here they hold every integer.
 const EXACT: i64 = 1 << 53;
 /// How deep a value may nest. It bounds recursion here and in the scripts that walk it.
 pub(crate) const MAX_DEPTH: usize = 64;
+/// How much a small value holds: so many values, where 64 bytes of text count as one more.
+const SMALL: usize = 1024;
+/// What an entry of a table takes, in bytes: key, value and link.
+pub(crate) const ENTRY: usize = 40;
 /// After how many values the time of the call is looked at.
 const BATCH: usize = 256;
 
@@ -17,11 +21,28 @@ pub(crate) struct Converter<'a> {
     lua: &'a Lua,
     limits: &'a Limits,
     seen: usize,
+    looked: usize,
+    most: usize,
 }
 
 impl<'a> Converter<'a> {
     pub(crate) fn new(lua: &'a Lua, limits: &'a Limits) -> Self {
-        Self { lua, limits, seen: 0 }
+        Self {
+            lua,
+            limits,
+            seen: 0,
+            looked: 0,
+            most: usize::MAX,
+        }
+    }
+
+    /// For what the broker keeps of a script's answer: attributes, the state of an exchange. It is read after the call,
+    /// when the call's time no longer counts, and kept as long as the client.
+    pub(crate) fn small(lua: &'a Lua, limits: &'a Limits) -> Self {
+        Self {
+            most: SMALL,
+            ..Self::new(lua, limits)
+        }
     }
 
     /// Counts one value, and looks at the time now and then.
@@ -31,18 +52,44 @@ impl<'a> Converter<'a> {
                 "the value nests deeper than {MAX_DEPTH} levels"
             )));
         }
-        self.seen += 1;
-        // `usize::MAX` bytes of work always look at the clock.
-        if self.seen.is_multiple_of(BATCH) {
-            self.limits.work(usize::MAX)
-        } else {
-            Ok(())
+        self.weigh(1)
+    }
+
+    fn weigh(&mut self, values: usize) -> mlua::Result<()> {
+        self.seen += values;
+        if self.seen > self.most {
+            let most = self.most;
+            return Err(mlua::Error::runtime(format!(
+                "it holds too much: {most} values, or 64 bytes of text for each"
+            )));
         }
+        if self.seen - self.looked < BATCH {
+            return Ok(());
+        }
+        self.looked = self.seen;
+        // So many bytes of work always look at the clock.
+        self.limits.work(usize::MAX)
     }
 
     /// The state that values are made in.
     pub(crate) fn lua(&self) -> &'a Lua {
         self.lua
+    }
+
+    /// A string in the state.
+    pub(crate) fn string(&self, text: &str) -> mlua::Result<LuaString> {
+        self.limits.string(self.lua, text)
+    }
+
+    /// An empty table in the state.
+    pub(crate) fn new_table(&self) -> mlua::Result<Table> {
+        self.limits
+            .room(self.lua, SMALL_OBJECT, || self.lua.create_table())
+    }
+
+    /// Puts into a table that has `filled` entries already: it may have to grow to twice that.
+    pub(crate) fn put(&self, filled: usize, put: impl FnOnce() -> mlua::Result<()>) -> mlua::Result<()> {
+        self.limits.room(self.lua, SMALL_OBJECT + filled * 2 * ENTRY, put)
     }
 
     /// JSON to Luau. `null` becomes `json.null`; an integer that a double cannot hold becomes a string of its digits.
@@ -58,9 +105,9 @@ impl<'a> Converter<'a> {
             Json::Number(n) => match (n.as_i64(), n.as_f64()) {
                 (Some(n), _) if n.abs() <= EXACT => Value::Integer(n),
                 (None, Some(f)) if !n.is_u64() => Value::Number(f),
-                _ => Value::String(self.lua.create_string(n.to_string())?),
+                _ => Value::String(self.string(&n.to_string())?),
             },
-            Json::String(s) => Value::String(self.lua.create_string(s)?),
+            Json::String(s) => Value::String(self.string(s)?),
             Json::Array(items) => {
                 let table = self.lua.create_table_with_capacity(items.len(), 0)?;
                 for (n, item) in items.iter().enumerate() {
@@ -94,6 +141,7 @@ impl<'a> Converter<'a> {
             Value::Integer(n) => Json::Number((*n).into()),
             Value::Number(n) => Json::Number(number(*n)?),
             Value::String(s) => {
+                self.weigh(s.as_bytes().len() / 64)?;
                 let text = std::str::from_utf8(&s.as_bytes()).map(String::from);
                 Json::String(text.map_err(|_| {
                     mlua::Error::runtime(
@@ -143,10 +191,6 @@ impl<'a> Converter<'a> {
 }
 
 fn number(n: f64) -> mlua::Result<Number> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "within ±2^53 and without a fraction"
-    )]
     if n.fract() == 0.0 && n.abs() <= EXACT as f64 {
         return Ok((n as i64).into());
     }
@@ -159,7 +203,7 @@ mod tests {
     use serde_json::json;
 
     fn round(value: &Json) -> Json {
-        let (lua, limits) = (Lua::new(), Limits::new());
+        let (lua, limits) = (Lua::new(), Limits::new(1 << 24));
         let mut converter = Converter::new(&lua, &limits);
         let there = converter.make_lua(value).unwrap();
         converter.make_json(&there).unwrap()
@@ -175,7 +219,7 @@ mod tests {
 
     #[test]
     fn what_json_cannot_say_is_named() {
-        let (lua, limits) = (Lua::new(), Limits::new());
+        let (lua, limits) = (Lua::new(), Limits::new(1 << 24));
         let error = |script: &str| {
             let value: Value = lua.load(script).eval().unwrap();
             Converter::new(&lua, &limits)

@@ -1,7 +1,7 @@
 //! JSON text to Luau values, without a tree in between: a payload of a stranger costs what it holds once, and the call's
 //! deadline is looked at on the way.
 
-use super::convert::Converter;
+use super::convert::{Converter, ENTRY};
 use mlua::{LuaSerdeExt, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as Json;
@@ -103,17 +103,19 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     }
 
     fn visit_str<E: Error>(mut self, value: &str) -> Result<Value, E> {
-        let made = self.converter.lua().create_string(value);
+        let made = self.converter.string(value);
         self.or_stop(made).map(Value::String)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Value, A::Error> {
         let lua = self.converter.lua();
-        let table = lua.create_table();
+        let table = self.converter.new_table();
         let table = self.or_stop(table)?;
+        let mut filled = 0;
         while let Some(item) = items.next_element_seed(self.inner())? {
-            let pushed = table.raw_push(item);
-            self.or_stop(pushed)?;
+            let put = self.converter.put(filled, || table.raw_push(item));
+            self.or_stop(put)?;
+            filled += 1;
         }
         // Remembers that an empty table was a list.
         let marked = table.set_metatable(Some(lua.array_metatable()));
@@ -122,12 +124,16 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Value, A::Error> {
-        let table = self.converter.lua().create_table();
+        let table = self.converter.new_table();
         let table = self.or_stop(table)?;
+        let mut filled = 0;
         while let Some(key) = fields.next_key::<Cow<'de, str>>()? {
             let value = fields.next_value_seed(self.inner())?;
-            let set = table.raw_set(&*key, value);
-            self.or_stop(set)?;
+            let put = self
+                .converter
+                .put(filled + key.len() / ENTRY, || table.raw_set(&*key, value));
+            self.or_stop(put)?;
+            filled += 1;
         }
         Ok(Value::Table(table))
     }

@@ -8,8 +8,13 @@
 //! A clock read costs about as much as ten steps, hence not at every interrupt. But between two interrupts a script can
 //! make one library call over all the data it holds. So when a state holds much more memory than after its load, or a
 //! library call announces much work ([`Limits::work`]), the clock is read at every interrupt for the rest of the call.
+//!
+//! The memory limit holds while the script runs and not a moment longer. With a limit set, `mlua` protects each string
+//! that is made for the script against running out of it, which costs more than the call itself. So the limit is set
+//! at the first interrupt of a call, when the arguments are made, and host functions ask for room before they make
+//! something ([`Limits::room`]).
 
-use mlua::{Lua, VmState};
+use mlua::{Lua, LuaString, VmState};
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
@@ -17,6 +22,10 @@ use std::time::{Duration, Instant};
 const STRIDE: u32 = 8;
 /// Looks at the memory between two looks at the clock.
 const LOOKS: u32 = 8;
+/// The look at the memory that looks at the clock for the first time: most calls are over before it.
+const FIRST_LOOK: u32 = 4;
+/// What a small object of Luau takes at most besides its contents, in bytes.
+pub(crate) const SMALL_OBJECT: usize = 128;
 /// Work, in bytes touched, after which a call is watched closely.
 const MUCH_WORK: usize = 64 << 10;
 
@@ -44,10 +53,14 @@ pub(crate) struct Limits {
     close_above: Cell<usize>,
     /// Where the script was when it was stopped, as `scripts/acl.lua:12`.
     place: RefCell<Option<String>>,
+    memory: usize,
+    /// Whether the memory limit is set.
+    armed: Cell<bool>,
 }
 
 impl Limits {
-    pub(crate) fn new() -> Self {
+    /// Limits of a state that may use `memory` bytes.
+    pub(crate) fn new(memory: usize) -> Self {
         Self {
             budget: Cell::new(Duration::ZERO),
             max_steps: Cell::new(u64::MAX),
@@ -60,6 +73,8 @@ impl Limits {
             steps: Cell::new(0),
             close_above: Cell::new(usize::MAX),
             place: RefCell::new(None),
+            memory,
+            armed: Cell::new(false),
         }
     }
 
@@ -78,14 +93,18 @@ impl Limits {
         self.steps.set(0);
         self.looks.set(0);
         self.stride.set(STRIDE);
-        self.countdown.set(STRIDE);
+        self.countdown.set(1);
         self.running.set(true);
     }
 
     /// Ends a call; says whether it was stopped, even if it went on to return something.
     #[inline]
-    pub(crate) fn end(&self) -> Option<Stop> {
+    pub(crate) fn end(&self, lua: &Lua) -> Option<Stop> {
         self.running.set(false);
+        if self.armed.replace(false) {
+            // Luau keeps its memory in a way that can always be limited.
+            let _ = lua.set_memory_limit(0);
+        }
         self.stopped.get()
     }
 
@@ -95,10 +114,47 @@ impl Limits {
         let left = self.countdown.get() - 1;
         self.countdown.set(left);
         if left > 0 {
-            Ok(VmState::Continue)
-        } else {
-            self.look(lua)
+            return Ok(VmState::Continue);
         }
+        if self.running.get() && !self.armed.get() {
+            self.countdown.set(STRIDE);
+            return self.arm(lua);
+        }
+        self.look(lua)
+    }
+
+    fn arm(&self, lua: &Lua) -> mlua::Result<VmState> {
+        self.armed.set(true);
+        lua.set_memory_limit(self.memory)?;
+        Ok(VmState::Continue)
+    }
+
+    /// Makes something of about so many bytes for the script, without the limit but within it.
+    ///
+    /// # Errors
+    /// When there is no room for it, and what `make` returns.
+    pub(crate) fn room<R>(
+        &self,
+        lua: &Lua,
+        bytes: usize,
+        make: impl FnOnce() -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        if !self.armed.get() {
+            return make();
+        }
+        if lua.used_memory().saturating_add(bytes) > self.memory {
+            return Err(mlua::Error::MemoryError("not enough memory".into()));
+        }
+        lua.set_memory_limit(0)?;
+        let made = make();
+        lua.set_memory_limit(self.memory)?;
+        made
+    }
+
+    /// A string for the script.
+    pub(crate) fn string(&self, lua: &Lua, bytes: impl AsRef<[u8]>) -> mlua::Result<LuaString> {
+        let bytes = bytes.as_ref();
+        self.room(lua, bytes.len() + SMALL_OBJECT, || lua.create_string(bytes))
     }
 
     #[cold]
@@ -114,7 +170,7 @@ impl Limits {
         if stride > 1 && lua.used_memory() > self.close_above.get() {
             self.watch_closely();
         }
-        if looks == 1 || looks.is_multiple_of(LOOKS) || self.stride.get() == 1 {
+        if looks == FIRST_LOOK || looks.is_multiple_of(LOOKS) || self.stride.get() == 1 {
             self.check_clock();
         }
         if self.steps.get() > self.max_steps.get() {

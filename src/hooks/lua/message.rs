@@ -3,6 +3,7 @@
 use super::context::unknown;
 use super::fault::Fault;
 use super::kind;
+use super::limits::Limits;
 use crate::codec::QoS;
 use crate::hooks::verdict::{NewMessage, Patch, Properties};
 use crate::topic;
@@ -35,20 +36,23 @@ pub(crate) struct Shown {
 }
 
 /// The userdata; emptied when the call ends, so that a script cannot hoard payloads that its memory limit does not see.
-pub(crate) struct Message(pub(crate) Rc<RefCell<Option<Shown>>>);
+pub(crate) struct Message {
+    pub(crate) shown: Rc<RefCell<Option<Shown>>>,
+    pub(crate) limits: Rc<Limits>,
+}
 
 impl UserData for Message {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: LuaString| {
-            let shown = this.0.borrow();
+            let shown = this.shown.borrow();
             let Some(shown) = &*shown else {
                 return Err(mlua::Error::runtime(
                     "this msg belongs to a call that has ended; keep what you need of it",
                 ));
             };
             match &*key.as_bytes() {
-                b"topic" => lua.create_string(&*shown.topic).map(Value::String),
-                b"payload" => lua.create_string(&shown.payload).map(Value::String),
+                b"topic" => this.limits.string(lua, &*shown.topic).map(Value::String),
+                b"payload" => this.limits.string(lua, &shown.payload).map(Value::String),
                 b"size" => Ok(Value::Integer(
                     i64::try_from(shown.payload.len()).unwrap_or(i64::MAX),
                 )),
@@ -259,7 +263,6 @@ fn whole(value: &Value) -> Option<i64> {
     let n = value
         .as_number()
         .filter(|n| n.fract() == 0.0 && n.abs() < 9.0e15)?;
-    #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
     Some(n as i64)
 }
 

@@ -2,6 +2,7 @@
 //! memory limit.
 
 use super::PRELUDE;
+use super::answer::{Said, Word};
 use super::fault::Fault;
 use super::limits::Limits;
 use crate::hooks::host::{self, modules::Modules};
@@ -45,29 +46,36 @@ const SLACK: usize = 256 << 10;
 pub(crate) struct Sandbox {
     pub(crate) lua: Lua,
     pub(crate) limits: Rc<Limits>,
+    /// Calls a function; see the prelude.
+    enter: Function,
+    /// Calls a function and classifies its answer.
+    ask: Function,
 }
 
 impl Sandbox {
     /// A fresh state for the policy called `policy`, that may use `memory` bytes and require `modules`.
     pub(crate) fn new(policy: &str, memory: usize, modules: Rc<Modules>) -> mlua::Result<Self> {
         let lua = Lua::new_with(libraries(), LuaOptions::new())?;
-        let limits = Rc::new(Limits::new());
+        let limits = Rc::new(Limits::new(memory));
         let globals = lua.globals();
         for name in REMOVED {
             globals.raw_remove(*name)?;
         }
-        guard_library(&lua, &limits)?;
+        let (enter, ask) = guard_library(&lua, &limits)?;
         host::install(&lua, &limits, policy, modules)?;
         explain_missing_globals(&lua, &globals)?;
         lua.sandbox(true)?;
         let held = limits.clone();
         lua.set_interrupt(move |lua| held.interrupt(lua));
-        lua.set_memory_limit(memory)?;
-        Ok(Self { lua, limits })
+        Ok(Self {
+            lua,
+            limits,
+            enter,
+            ask,
+        })
     }
 
     /// Calls `function` under these limits. Neither an error, an overrun nor a panic gets past it.
-    #[inline]
     pub(crate) fn call<R: FromLuaMulti>(
         &self,
         function: &Function,
@@ -75,9 +83,39 @@ impl Sandbox {
         steps: Option<u64>,
         arguments: impl IntoLuaMulti,
     ) -> Result<R, Fault> {
+        self.run(&self.enter, budget, steps, (function, arguments))
+    }
+
+    /// Calls `function` likewise, and reads what it answers.
+    #[inline]
+    pub(crate) fn ask(
+        &self,
+        function: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Said, Fault> {
+        let (code, other, first, second) =
+            self.run::<(i64, Value, Value, Value)>(&self.ask, budget, steps, (function, arguments))?;
+        Ok(Said {
+            word: Word::of(code),
+            other,
+            first,
+            second,
+        })
+    }
+
+    #[inline]
+    fn run<R: FromLuaMulti>(
+        &self,
+        through: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<R, Fault> {
         self.limits.begin(budget, steps);
-        let result = catch_unwind(AssertUnwindSafe(|| function.call::<R>(arguments)));
-        let stopped = self.limits.end();
+        let result = catch_unwind(AssertUnwindSafe(|| through.call::<R>(arguments)));
+        let stopped = self.limits.end(&self.lua);
         match (result, stopped) {
             (Ok(Ok(value)), None) => Ok(value),
             // It caught the error that should have ended it, and returned in time for no one.
@@ -117,8 +155,8 @@ pub(crate) fn compile(source: &[u8]) -> mlua::Result<Vec<u8>> {
         .compile(source)
 }
 
-/// Replaces the library functions that could run long without an interrupt.
-fn guard_library(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<()> {
+/// Replaces the library functions that could run long without an interrupt; returns the prelude's two functions.
+fn guard_library(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<(Function, Function)> {
     static BYTECODE: OnceLock<Vec<u8>> = OnceLock::new();
     let bytecode = match BYTECODE.get() {
         Some(bytecode) => bytecode,
@@ -169,13 +207,13 @@ fn explain_missing_globals(lua: &Lua, globals: &Table) -> mlua::Result<()> {
     let meta = lua.create_table()?;
     let missing = lua.create_function(move |_, (_, name): (Value, Value)| -> mlua::Result<Value> {
         let name = name.to_string().unwrap_or_default();
+        let withheld = REMOVED
+            .iter()
+            .chain(&["debug", "io", "load", "package"])
+            .any(|gone| *gone == name);
         let help = match suggest::nearest(&name, known.iter().map(String::as_str)) {
+            _ if withheld => "policies run without it".to_owned(),
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None if REMOVED.contains(&name.as_str())
-                || ["io", "debug", "package", "load"].contains(&name.as_str()) =>
-            {
-                "policies run without it".to_owned()
-            }
             None => "declare it with `local`".to_owned(),
         };
         Err(mlua::Error::runtime(format!("`{name}` is not defined; {help}")))

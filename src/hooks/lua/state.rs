@@ -1,5 +1,6 @@
 //! A policy in a state of its own: what a shard asks.
 
+use super::answer::Said;
 use super::context::Contexts;
 use super::convert::Converter;
 use super::fault::Fault;
@@ -108,6 +109,13 @@ impl PolicyState {
     ) -> Result<R, Fault> {
         self.sandbox
             .call(function, self.limits.budget, self.limits.instructions, arguments)
+    }
+
+    /// Calls `function` under the limits of the entry, and reads what it answers.
+    #[inline]
+    pub(crate) fn ask(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<Said, Fault> {
+        self.sandbox
+            .ask(function, self.limits.budget, self.limits.instructions, arguments)
     }
 
     /// Calls `with` with the `ctx` of `client`.

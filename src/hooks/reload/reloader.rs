@@ -7,7 +7,6 @@ use crate::hooks::generation::{Generation, folders};
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +18,8 @@ const AT_MOST: Duration = Duration::from_millis(500);
 /// So often the files are looked at although nobody said that they changed.
 const RESCAN: Duration = Duration::from_secs(30);
 
-/// All shards, as the reloader sees them. Calls come from the reloader's thread and wait for the shards.
+/// All shards, as the reloader sees them. Calls come from the reloader's thread and wait for the shards; a shard that is
+/// gone must be an error, not a wait for ever.
 pub trait Shards: Send {
     /// Has every shard build its states of `generation` beside those that serve.
     ///
@@ -79,14 +79,8 @@ pub struct Refused {
 /// Watches the scripts of a chain and swaps generations. Dropping it stops the thread.
 pub struct Reloader {
     commands: Sender<Command>,
-    shared: Arc<Shared>,
+    status: Arc<Mutex<ReloadStatus>>,
     thread: Option<JoinHandle<()>>,
-}
-
-struct Shared {
-    status: Mutex<ReloadStatus>,
-    reloads: AtomicU64,
-    refusals: AtomicU64,
 }
 
 enum Command {
@@ -98,7 +92,8 @@ enum Command {
 }
 
 impl Reloader {
-    /// Starts the thread. `current` is in force on all of `shards` already.
+    /// Starts the thread, and returns when it watches. `current` is in force on all of `shards` already; if the files have
+    /// changed since it was loaded, they are put in force first, so a shard's own thread must not call this.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -108,18 +103,14 @@ impl Reloader {
         shards: impl Shards + 'static,
     ) -> std::io::Result<Self> {
         let (commands, received) = channel();
-        let shared = Arc::new(Shared {
-            status: Mutex::new(ReloadStatus {
-                generation: current.number(),
-                hash: current.hash().to_owned(),
-                since: SystemTime::now(),
-                reloads: 0,
-                refusals: 0,
-                refused: None,
-            }),
-            reloads: AtomicU64::new(0),
-            refusals: AtomicU64::new(0),
-        });
+        let status = Arc::new(Mutex::new(ReloadStatus {
+            generation: current.number(),
+            hash: current.hash().to_owned(),
+            since: SystemTime::now(),
+            reloads: 0,
+            refusals: 0,
+            refused: None,
+        }));
         let told = commands.clone();
         // A closed channel means that we are stopping.
         let watch = Watch::new(settings.watch, move || drop(told.send(Command::Changed)));
@@ -128,7 +119,7 @@ impl Reloader {
             current,
             shards: Box::new(shards),
             watch,
-            shared: shared.clone(),
+            status: status.clone(),
         };
         // The watch is set and the first look taken before anyone can change a file and expect us to see it.
         let (ready, is_ready) = channel();
@@ -138,7 +129,7 @@ impl Reloader {
         let _ = is_ready.recv();
         Ok(Self {
             commands,
-            shared,
+            status,
             thread: Some(thread),
         })
     }
@@ -163,10 +154,7 @@ impl Reloader {
 
     /// How reloading stands.
     pub fn status(&self) -> ReloadStatus {
-        let mut status = self.shared.status.lock().clone();
-        status.reloads = self.shared.reloads.load(Relaxed);
-        status.refusals = self.shared.refusals.load(Relaxed);
-        status
+        self.status.lock().clone()
     }
 }
 
@@ -184,7 +172,7 @@ struct Worker {
     current: Arc<Generation>,
     shards: Box<dyn Shards>,
     watch: Watch,
-    shared: Arc<Shared>,
+    status: Arc<Mutex<ReloadStatus>>,
 }
 
 impl Worker {
@@ -251,7 +239,7 @@ impl Worker {
             Err(errors) => return Err(self.refuse(errors)),
         };
         if candidate.hash() == self.current.hash() {
-            let was_refused = self.shared.status.lock().refused.take().is_some();
+            let was_refused = self.status.lock().refused.take().is_some();
             if asked || was_refused {
                 tracing::info!(
                     generation = self.current.number(),
@@ -268,13 +256,13 @@ impl Worker {
             return Err(self.refuse(vec![error]));
         }
         {
-            let mut status = self.shared.status.lock();
+            let mut status = self.status.lock();
             status.generation = number;
             status.hash = candidate.hash().to_owned();
             status.since = SystemTime::now();
             status.refused = None;
+            status.reloads += 1;
         }
-        self.shared.reloads.fetch_add(1, Relaxed);
         tracing::info!(generation = number, hash = candidate.short_hash(), took = ?began.elapsed(), "policies reloaded");
         self.current = candidate;
         Ok(number)
@@ -289,11 +277,13 @@ impl Worker {
                 "policies refused: {error} (generation {serving} keeps serving)"
             );
         }
-        self.shared.refusals.fetch_add(1, Relaxed);
-        self.shared.status.lock().refused = Some(Refused {
+        let mut status = self.status.lock();
+        status.refusals += 1;
+        status.refused = Some(Refused {
             at: SystemTime::now(),
             errors: errors.clone(),
         });
+        drop(status);
         errors
     }
 }

@@ -191,7 +191,11 @@ fn is_script(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden && path.extension().is_some_and(|extension| extension == "lua") && path.is_file()
+    !hidden
+        && path
+            .extension()
+            .is_some_and(|extension| extension == "lua" || extension == "luau")
+        && path.is_file()
 }
 
 #[cfg(test)]

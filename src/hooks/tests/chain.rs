@@ -279,6 +279,7 @@ fn a_grant_is_read_strictly() {
         "7",
         "{ attrs = { f = print } }",
         "{ attrs = { 1 } }",
+        "{ attrs = { x = ('x'):rep(100000) } }",
     ] {
         assert_eq!(grant(wrong), failed, "{wrong}");
     }

@@ -96,8 +96,8 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "the call took longer than its budget of 100ms",
         ),
         (
-            "local t = {} for i = 1, 1e9 do t[i] = i end",
-            "a.lua: out of memory: the state reached its `memory` limit",
+            "local s = ('x'):rep(1e9)",
+            "out of memory: the state reached its `memory` limit",
         ),
         (
             "return { publish = print, x = jsn }",
@@ -228,4 +228,18 @@ fn credentials_come_from_the_policy() {
 #[test]
 fn a_byte_order_mark_is_no_mistake() {
     assert!(Chain::of(&["\u{FEFF}return { publish = print }"]).load().is_ok());
+}
+
+#[test]
+fn limits_that_leave_nothing_are_refused() {
+    let mut chain = Chain::of(&["return { publish = print }"]);
+    chain.entries[0].budget = std::time::Duration::ZERO;
+    assert!(
+        chain
+            .error()
+            .contains("`budget` and `load_budget` must be longer than nothing")
+    );
+    chain.entries[0] = PolicyEntry::new("a", "a.lua");
+    chain.entries[0].breaker.rate = f64::NAN;
+    assert!(chain.error().contains("`breaker.rate` is a share of calls"));
 }
