@@ -6,6 +6,7 @@ use super::wire::{Head, Wires};
 use super::{SHARE_FROM, Session, Settings};
 use crate::codec::{self, ProtocolVersion, QoS};
 use crate::message::{Delivery, Publication};
+use crate::store::Unacknowledged;
 use crate::time::Millis;
 
 /// How a message is to reach one receiver: what its subscriptions asked for, merged.
@@ -107,6 +108,7 @@ impl Session {
     #[must_use]
     pub fn has_queued(&self) -> bool {
         !(self.queue.is_empty() && self.queue_qos0.is_empty() && self.retained.is_empty())
+            || self.inflight.has_unsent()
     }
 
     /// Moves what waits into the outbox, as far as window and outbox let; counts what had to be dropped.
@@ -117,6 +119,9 @@ impl Session {
         settings: &Settings,
         mut dropped: impl FnMut(DropReason),
     ) {
+        if self.inflight.has_unsent() {
+            self.resend(wires, now);
+        }
         while self.outbox.len() < settings.outbox_bytes {
             let window = self.inflight.has_room(self.link.receive_maximum);
             // Retained messages first: a subscriber wants the last known state before the next change of it.
@@ -172,22 +177,33 @@ impl Session {
         Outcome::Sent
     }
 
-    /// Sends again what was unacknowledged when the last connection ended: same ids, same order, DUP [MQTT-4.4.0-1].
-    pub fn resend(&mut self, now: Millis) {
-        let mut wires = Wires::default();
-        let unacknowledged: Vec<_> = self.inflight.unacknowledged().collect();
-        for (packet_id, state) in unacknowledged {
+    /// Sends again what was unacknowledged when the last connection ended, as much of it as the client takes at a time:
+    /// same ids, same order, DUP [MQTT-4.4.0-1].
+    pub fn resend(&mut self, wires: &mut Wires, now: Millis) {
+        while let Some((packet_id, state)) = self.inflight.resend(self.link.receive_maximum) {
             match state {
-                crate::store::Unacknowledged::Publish(delivery) => {
-                    let publication = Publication::of(&delivery.message);
-                    // A message whose delivery has begun is delivered, however old it is by now.
-                    let expiry = publication.remaining_expiry(now).unwrap_or(Some(1));
-                    let head = Head { qos: delivery.qos, dup: true, retain: delivery.retain, packet_id };
-                    wires.reset();
-                    self.encode(&publication, &delivery.subscription_ids, head, expiry, &mut wires);
-                }
-                crate::store::Unacknowledged::Pubrel => self.send_pubrel(packet_id),
+                Unacknowledged::Pubrel => self.send_pubrel(packet_id),
+                Unacknowledged::Publish(delivery) => self.resend_publish(packet_id, &delivery, wires, now),
             }
+        }
+    }
+
+    fn resend_publish(&mut self, packet_id: u16, delivery: &Delivery, wires: &mut Wires, now: Millis) {
+        let publication = Publication::of(&delivery.message);
+        let receiver = Receiver {
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_ids: &delivery.subscription_ids,
+        };
+        // A message whose delivery has begun is delivered, however old it is by now.
+        let expiry = publication.remaining_expiry(now).unwrap_or(Some(1));
+        let head = Head { qos: delivery.qos, dup: true, retain: delivery.retain, packet_id };
+        if self.fits(&publication, receiver, head, expiry) {
+            wires.reset();
+            self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
+        } else {
+            // [MQTT-3.1.2-25]: as if it had been delivered.
+            self.inflight.give_up(packet_id);
         }
     }
 

@@ -171,7 +171,7 @@ impl Shard {
         session.outbox.lend(|| buffers.pop().unwrap_or_default());
         let limits = link.limits(connect.version);
         codec::connack(session.outbox.buffer(), limits, session_present, ReasonCode::SUCCESS, &told);
-        session.resend(self.now);
+        session.resend(&mut self.wires, self.now);
 
         session.keep_sent = self.hooks.wants(Hook::Acked);
         let number = self.next_conn;

@@ -44,6 +44,9 @@ impl ShardHooks {
     /// May this client come in?
     pub fn authenticate(&mut self, request: &AuthRequest<'_>) -> AuthDecision {
         const HOOK: Hook = Hook::Authenticate;
+        if request.method.is_some() && !self.wants(Hook::AuthContinue) {
+            return unknown_method();
+        }
         let username = request.client.username.as_deref();
         for entry in self.entries.iter_mut().filter(|entry| entry.has(HOOK)) {
             let vote = entry.ask(HOOK, |state, function| {
@@ -58,7 +61,7 @@ impl ShardHooks {
                 return decision;
             }
         }
-        self.undecided()
+        self.undecided(request.method)
     }
 
     /// The next step of an exchange: the entry that began it goes on with it. At the begin of a re-authentication the
@@ -96,7 +99,10 @@ impl ShardHooks {
         }
     }
 
-    fn undecided(&self) -> AuthDecision {
+    fn undecided(&self, method: Option<&str>) -> AuthDecision {
+        if method.is_some() {
+            return unknown_method();
+        }
         match self.generation.defaults().authenticate {
             Verdict::Allow => AuthDecision::Allow(Grant::default()),
             Verdict::Deny => AuthDecision::Deny {
@@ -104,6 +110,14 @@ impl ShardHooks {
                 reason: "no policy knows these credentials".into(),
             },
         }
+    }
+}
+
+/// [MQTT-4.12.0-1]: whoever names a method is not let in by one that nobody here knows, whatever the default says.
+fn unknown_method() -> AuthDecision {
+    AuthDecision::Deny {
+        code: ReasonCode::BAD_AUTHENTICATION_METHOD,
+        reason: "no policy knows this authentication method".into(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What policies see of clients, messages and events, and what they make of them.
 
 use super::*;
+use crate::hooks::Denial;
 use bytes::Bytes;
 use std::borrow::Cow;
 
