@@ -9,6 +9,7 @@
 mod authenticate;
 mod opening;
 
+use std::future::poll_fn;
 use std::rc::Rc;
 
 use crate::codec::{self, ConnackProperties, ProtocolVersion, ReasonCode};
@@ -102,8 +103,10 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     let version = admission.connect.version;
     match admit(&shard, admission, admitted).await {
         Ok(id) => {
+            // A task of its own: this one's future has room for everything that comes before, some kilobytes of it, and
+            // an idle connection is to cost no more than it needs.
             let shard = Rc::clone(&shard);
-            std::future::poll_fn(move |cx| shard.borrow_mut().poll_connection(id, cx)).await;
+            tokio::task::spawn_local(poll_fn(move |cx| shard.borrow_mut().poll_connection(id, cx)));
         }
         Err((io, error)) => {
             let reason = ReasonCode::SERVER_UNAVAILABLE;
