@@ -4,7 +4,7 @@
 //! session, a message or a subscription is found by carries the instance already.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// The id of an instance, such as `mqtt-cn-dunlindemo`. Cheap to clone.
@@ -45,10 +45,10 @@ impl SessionKey {
     /// The hasher is seeded, so that strangers cannot choose client ids that all meet on one core.
     #[must_use]
     pub fn home(&self, seed: &impl BuildHasher, shards: usize) -> u16 {
-        let mut hasher = seed.build_hasher();
-        self.hash(&mut hasher);
+        
+        
         let shards = u64::try_from(shards.max(1)).unwrap_or(1);
-        u16::try_from(hasher.finish() % shards).unwrap_or(0)
+        u16::try_from(seed.hash_one(self) % shards).unwrap_or(0)
     }
 }
 

@@ -32,7 +32,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         }
         Command::Check => {
             load_policies(&config)?;
-            println!("the configuration and its {} policies are good", config.policy.len());
+            println!(
+                "the configuration and its {} policies are good",
+                config.policy.len()
+            );
             Ok(())
         }
         Command::Credentials { client_id } => credentials(&config, &client_id),
@@ -42,7 +45,8 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 /// Prints what a client of this id connects with, as the first policy that knows computes it.
 fn credentials(config: &Config, client_id: &str) -> anyhow::Result<()> {
     let answer = load_policies(config)?.credentials(client_id);
-    let computed = answer.context("no policy has a credentials function; add one to the policy that authenticates")?;
+    let computed =
+        answer.context("no policy has a credentials function; add one to the policy that authenticates")?;
     let (username, password) = computed.map_err(|error| anyhow::anyhow!("{error}"))?;
     println!("username: {username}\npassword: {password}");
     Ok(())

@@ -19,7 +19,10 @@ impl Millis {
     /// The point `duration` later; saturates at the end of time.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long it is from `earlier` to here; zero if `earlier` is later.
@@ -44,7 +47,10 @@ impl Clock {
     #[must_use]
     pub fn start() -> Self {
         let base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { base: u64::try_from(base.as_millis()).unwrap_or(0), started: Instant::now() }
+        Self {
+            base: u64::try_from(base.as_millis()).unwrap_or(0),
+            started: Instant::now(),
+        }
     }
 
     /// Now. Costs one call into the vDSO; read it once a turn, not once a message.

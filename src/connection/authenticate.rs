@@ -20,13 +20,20 @@ pub(super) async fn run(
     loop {
         match decision {
             AuthDecision::Allow(grant) => {
-                let client =
-                    if grant.attrs.is_empty() { client } else { client.with_attrs(grant.attrs.clone()) };
+                let client = if grant.attrs.is_empty() {
+                    client
+                } else {
+                    client.with_attrs(grant.attrs.clone())
+                };
                 return Ok(Admitted { client, grant });
             }
             AuthDecision::Deny { code, reason } => {
                 shard.borrow().metrics().auth_denied.add(1);
-                return Err(Some(Refusal { version, reason: code, what: reason.to_string() }));
+                return Err(Some(Refusal {
+                    version,
+                    reason: code,
+                    what: reason.to_string(),
+                }));
             }
             AuthDecision::Continue(challenge) => {
                 decision = next_step(shard, admission, &client, challenge).await?;
@@ -42,16 +49,32 @@ async fn next_step(
     client: &Arc<Client>,
     challenge: Challenge,
 ) -> Result<AuthDecision, Option<Refusal>> {
-    let method = admission.connect.properties.authentication_method.clone().unwrap_or_default();
+    let method = admission
+        .connect
+        .properties
+        .authentication_method
+        .clone()
+        .unwrap_or_default();
     let mut out = Vec::new();
     let reason = ReasonCode::CONTINUE_AUTHENTICATION;
-    codec::auth(&mut out, ProtocolVersion::V5, reason, &method, Some(&challenge.data), None);
+    codec::auth(
+        &mut out,
+        ProtocolVersion::V5,
+        reason,
+        &method,
+        Some(&challenge.data),
+        None,
+    );
     write_all(&mut admission.io, &out).await;
     let auth = read_auth(shard, admission).await?;
     if auth.method != method {
         // [MQTT-4.12.0-5]
         let what = "AUTH with another Authentication Method than CONNECT".to_owned();
-        return Err(Some(Refusal { version: ProtocolVersion::V5, reason: ReasonCode::PROTOCOL_ERROR, what }));
+        return Err(Some(Refusal {
+            version: ProtocolVersion::V5,
+            reason: ReasonCode::PROTOCOL_ERROR,
+            what,
+        }));
     }
     let mut shard = shard.borrow_mut();
     Ok(shard.auth_continue(client, &method, auth.data.as_deref(), &challenge.pending))
@@ -59,10 +82,7 @@ async fn next_step(
 
 /// The next packet, which has to be AUTH: until CONNACK the client may send nothing else but DISCONNECT
 /// [MQTT-3.1.2-30].
-async fn read_auth(
-    shard: &ShardRef,
-    admission: &mut Admission<Io>,
-) -> Result<codec::Auth, Option<Refusal>> {
+async fn read_auth(shard: &ShardRef, admission: &mut Admission<Io>) -> Result<codec::Auth, Option<Refusal>> {
     let maximum = shard.borrow().shared().settings.maximum_packet_size as usize;
     loop {
         let header = codec::peek(&admission.behind).map_err(|_| None)?;

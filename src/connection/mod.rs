@@ -67,10 +67,24 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
 
 /// Serves a socket whose CONNECT was read on another shard.
 pub fn arrive(shard: ShardRef, admission: Box<Admission<Detached>>) {
-    let Admission { io, place, connect, key, assigned, behind } = *admission;
+    let Admission {
+        io,
+        place,
+        connect,
+        key,
+        assigned,
+        behind,
+    } = *admission;
     match io.attach() {
         Ok(io) => {
-            let admission = Admission { io, place, connect, key, assigned, behind };
+            let admission = Admission {
+                io,
+                place,
+                connect,
+                key,
+                assigned,
+                behind,
+            };
             tokio::task::spawn_local(settle_in(shard, admission));
         }
         Err(error) => tracing::debug!(%error, "a socket could not be taken over from another shard"),
@@ -78,8 +92,22 @@ pub fn arrive(shard: ShardRef, admission: Box<Admission<Detached>>) {
 }
 
 fn detach(admission: Admission<Io>) -> std::io::Result<Admission<Detached>> {
-    let Admission { io, place, connect, key, assigned, behind } = admission;
-    Ok(Admission { io: io.detach()?, place, connect, key, assigned, behind })
+    let Admission {
+        io,
+        place,
+        connect,
+        key,
+        assigned,
+        behind,
+    } = admission;
+    Ok(Admission {
+        io: io.detach()?,
+        place,
+        connect,
+        key,
+        assigned,
+        behind,
+    })
 }
 
 /// On the home shard: authentication, session, and then the rest of the connection's life.
@@ -110,7 +138,11 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
         }
         Err((io, error)) => {
             let reason = ReasonCode::SERVER_UNAVAILABLE;
-            let refusal = Refusal { version, reason, what: error.to_string() };
+            let refusal = Refusal {
+                version,
+                reason,
+                what: error.to_string(),
+            };
             refuse(&shard, io, &refusal).await;
         }
     }
@@ -118,11 +150,17 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
 
 /// CONNACK with the reason, in the form that the client understands, and then the end.
 async fn refuse(shard: &ShardRef, mut io: Io, refusal: &Refusal) {
-    shard.borrow().metrics().connects_refused_total.inc(refusal.counted_as());
+    shard
+        .borrow()
+        .metrics()
+        .connects_refused_total
+        .inc(refusal.counted_as());
     tracing::info!(peer = %io.peer().address(), reason = %refusal.reason, what = refusal.what, "a client was refused");
     let mut answer = Vec::new();
-    let told =
-        ConnackProperties { reason_string: Some(&refusal.what), ..ConnackProperties::default() };
+    let told = ConnackProperties {
+        reason_string: Some(&refusal.what),
+        ..ConnackProperties::default()
+    };
     // Its Maximum Packet Size is honoured by leaving out what is not needed: the sentence is short.
     codec::connack(&mut answer, refusal.version, false, refusal.reason, &told);
     opening::write_all(&mut io, &answer).await;
@@ -130,7 +168,11 @@ async fn refuse(shard: &ShardRef, mut io: Io, refusal: &Refusal) {
 }
 
 async fn close_silently(shard: &ShardRef, io: Io, what: &str) {
-    shard.borrow().metrics().connects_refused_total.inc(RefuseReason::Protocol);
+    shard
+        .borrow()
+        .metrics()
+        .connects_refused_total
+        .inc(RefuseReason::Protocol);
     tracing::debug!(peer = %io.peer().address(), what, "a connection was closed before it had a session");
     opening::shut_down(io).await;
 }

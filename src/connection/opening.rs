@@ -18,7 +18,7 @@ const CHUNK: usize = 2048;
 /// What the first bytes come to.
 pub(super) enum Opening {
     /// A CONNECT that can be looked into further.
-    Whole(Introduced),
+    Whole(Box<Introduced>),
     /// One that is answered with a reason.
     Refused(Refusal),
     /// Nothing that can be answered.
@@ -35,8 +35,20 @@ pub(super) struct Introduced {
 
 impl Introduced {
     pub(super) fn with_io(self, io: Io, place: Place) -> Admission<Io> {
-        let Self { connect, key, assigned, behind } = self;
-        Admission { io, place, connect, key, assigned, behind }
+        let Self {
+            connect,
+            key,
+            assigned,
+            behind,
+        } = self;
+        Admission {
+            io,
+            place,
+            connect,
+            key,
+            assigned,
+            behind,
+        }
     }
 }
 
@@ -60,9 +72,11 @@ pub(super) async fn read_connect(shard: &ShardRef, io: &mut Io) -> Opening {
                 return match codec::decode_connect(header, body) {
                     Ok(connect) => introduce(&shared, connect, behind),
                     Err(error) => match error.answer() {
-                        Some((version, reason)) => {
-                            Opening::Refused(Refusal { version, reason, what: error.to_string() })
-                        }
+                        Some((version, reason)) => Opening::Refused(Refusal {
+                            version,
+                            reason,
+                            what: error.to_string(),
+                        }),
                         None => Opening::Gone("CONNECT is malformed"),
                     },
                 };
@@ -94,7 +108,11 @@ const V31_CLIENT_ID: usize = 23;
 fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening {
     let version = connect.version;
     let refused = |reason: ReasonCode, what: &str| {
-        Opening::Refused(Refusal { version, reason, what: what.to_owned() })
+        Opening::Refused(Refusal {
+            version,
+            reason,
+            what: what.to_owned(),
+        })
     };
     let mut assigned = false;
     if connect.client_id.is_empty() {
@@ -125,26 +143,45 @@ fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening 
     }
     if let Some(will) = &connect.will {
         if TopicName::new(&will.topic).is_err() {
-            return refused(ReasonCode::TOPIC_NAME_INVALID, "the will topic is not a topic name");
+            return refused(
+                ReasonCode::TOPIC_NAME_INVALID,
+                "the will topic is not a topic name",
+            );
         }
         if will.qos > shared.settings.maximum_qos || will.qos > QoS::ExactlyOnce {
             // [MQTT-3.2.2-12]
-            return refused(ReasonCode::QOS_NOT_SUPPORTED, "the will's QoS is above the Maximum QoS");
+            return refused(
+                ReasonCode::QOS_NOT_SUPPORTED,
+                "the will's QoS is above the Maximum QoS",
+            );
         }
         if will.retain && !shared.settings.retain_available {
             // [MQTT-3.2.2-13]
-            return refused(ReasonCode::RETAIN_NOT_SUPPORTED, "retained messages are not available");
+            return refused(
+                ReasonCode::RETAIN_NOT_SUPPORTED,
+                "retained messages are not available",
+            );
         }
     }
-    let key = SessionKey { instance: shared.instance.clone(), client_id: connect.client_id.as_str().into() };
-    Opening::Whole(Introduced { connect, key, assigned, behind })
+    let key = SessionKey {
+        instance: shared.instance.clone(),
+        client_id: connect.client_id.as_str().into(),
+    };
+    Opening::Whole(Box::new(Introduced {
+        connect,
+        key,
+        assigned,
+        behind,
+    }))
 }
 
 /// A client id that nobody else has [MQTT-3.1.3-6].
 fn assigned_client_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 12];
     getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().fold(String::from("auto-"), |id, byte| format!("{id}{byte:02x}")))
+    Ok(bytes
+        .iter()
+        .fold(String::from("auto-"), |id, byte| format!("{id}{byte:02x}")))
 }
 
 /// How long a client may take for the last bytes it is sent.

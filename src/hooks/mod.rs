@@ -53,6 +53,6 @@ pub use generation::{Generation, check};
 pub use observe::Event;
 pub use reload::{Refused, ReloadSettings, ReloadStatus, Reloader, Shards, WatchMode};
 pub use verdict::{
-    Answer, AuthDecision, Challenge, Denial, Grant, NewMessage, Patch, PendingAuth, Properties, PublishDecision,
-    Published, SessionSettings, SubscribeDecision, Transform,
+    Answer, AuthDecision, Challenge, Denial, Grant, NewMessage, Patch, PendingAuth, Properties,
+    PublishDecision, Published, SessionSettings, SubscribeDecision, Transform,
 };

@@ -82,7 +82,10 @@ pub struct Denial {
 
 impl From<&str> for Denial {
     fn from(reason: &str) -> Self {
-        Self { code: ReasonCode::NOT_AUTHORIZED, reason: reason.into() }
+        Self {
+            code: ReasonCode::NOT_AUTHORIZED,
+            reason: reason.into(),
+        }
     }
 }
 

@@ -30,7 +30,9 @@ impl MessageIds {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut prefix = [0; 16];
         getrandom::fill(&mut prefix)?;
-        Ok(Self { next: u128::from_le_bytes(prefix) << COUNTER_BITS })
+        Ok(Self {
+            next: u128::from_le_bytes(prefix) << COUNTER_BITS,
+        })
     }
 
     /// The next id. After 2^48 messages the counter runs into the prefix, which stays unique all the same.
@@ -52,7 +54,10 @@ mod tests {
         let mut texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         for text in &texts {
             assert_eq!(text.len(), 32);
-            assert!(text.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)));
+            assert!(
+                text.bytes()
+                    .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b))
+            );
         }
         texts.dedup();
         assert_eq!(texts.len(), 3);

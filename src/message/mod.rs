@@ -71,7 +71,9 @@ fn remaining(expires_at: Option<Millis>, now: Millis) -> Result<Option<u32>, Exp
         return Err(Expired);
     }
     // Rounded up, so that a message forwarded at once keeps the number that its publisher gave.
-    Ok(Some(u32::try_from((at.0 - now.0).div_ceil(1000)).unwrap_or(u32::MAX)))
+    Ok(Some(
+        u32::try_from((at.0 - now.0).div_ceil(1000)).unwrap_or(u32::MAX),
+    ))
 }
 
 /// A message being routed in this turn; its bytes still lie in the read buffer.

@@ -27,7 +27,12 @@ impl MatchCache {
     /// A cache of at most `capacity` topics.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { entries: HashMap::new(), face: Vec::new(), hand: 0, capacity: capacity.max(1) }
+        Self {
+            entries: HashMap::new(),
+            face: Vec::new(),
+            hand: 0,
+            capacity: capacity.max(1),
+        }
     }
 
     /// Who gets what is published to `topic`: remembered if that is still right, else looked up.
@@ -60,7 +65,9 @@ impl MatchCache {
     fn make_room(&mut self, newcomer: TopicName) {
         loop {
             self.hand = (self.hand + 1) % self.face.len().max(1);
-            let Some(place) = self.face.get_mut(self.hand) else { return };
+            let Some(place) = self.face.get_mut(self.hand) else {
+                return;
+            };
             match self.entries.get_mut(&**place) {
                 Some(entry) if entry.used => entry.used = false,
                 _ => {

@@ -127,16 +127,19 @@ impl SubscriptionIndex {
             filters.remove_wildcard(&self.hasher, subscriber, filter)
         } else {
             let text = filter.filter();
-            filters.exact.get_mut(text).map(|subscribers| {
-                let changed = subscribers.remove(subscriber, filter.share_name());
-                (changed, subscribers.is_empty())
-            })
-            .map(|(changed, empty)| {
-                if empty {
-                    filters.exact.remove(text);
-                }
-                changed
-            })
+            filters
+                .exact
+                .get_mut(text)
+                .map(|subscribers| {
+                    let changed = subscribers.remove(subscriber, filter.share_name());
+                    (changed, subscribers.is_empty())
+                })
+                .map(|(changed, empty)| {
+                    if empty {
+                        filters.exact.remove(text);
+                    }
+                    changed
+                })
         };
         let Some(changed) = changed else { return false };
         if changed.existed {
@@ -165,8 +168,15 @@ impl SubscriptionIndex {
     #[must_use]
     pub fn version(&self, topic: &str) -> Version {
         let counter = self.counter(topic);
-        let level = self.changes.get(usize::from(counter)).map_or(0, |changes| changes.load(Ordering::Acquire));
-        Version { counter, level, any: self.any_changes.load(Ordering::Acquire) }
+        let level = self
+            .changes
+            .get(usize::from(counter))
+            .map_or(0, |changes| changes.load(Ordering::Acquire));
+        Version {
+            counter,
+            level,
+            any: self.any_changes.load(Ordering::Acquire),
+        }
     }
 
     /// Is it still the state of the index?
@@ -219,11 +229,10 @@ impl Filters {
         let levels: SmallVec<[&str; 16]> = topic.split('/').collect();
         // (node, how many levels it stands for); the root is where nothing has been matched.
         let mut open: SmallVec<[(u32, usize); 16]> = SmallVec::new();
-        if wild_start {
-            if let Some(subscribers) = &self.root.hash {
+        if wild_start
+            && let Some(subscribers) = &self.root.hash {
                 show(subscribers);
             }
-        }
         let descend = |open: &mut SmallVec<[(u32, usize); 16]>, parent, plus: Option<u32>, depth: usize| {
             let Some(level) = levels.get(depth) else { return };
             if let Some(plus) = plus {
@@ -235,7 +244,9 @@ impl Filters {
         };
         descend(&mut open, ROOT, self.root.plus.filter(|_| wild_start), 0);
         while let Some((at, depth)) = open.pop() {
-            let Some(node) = self.nodes.get(at as usize) else { continue };
+            let Some(node) = self.nodes.get(at as usize) else {
+                continue;
+            };
             // `a/#` matches `a` and everything below it.
             if let Some(subscribers) = &node.wild.hash {
                 show(subscribers);
@@ -268,12 +279,21 @@ impl Filters {
 
     /// The node of `level` below `parent`, made if need be.
     fn open_child(&mut self, hasher: &DefaultHashBuilder, parent: u32, level: &str) -> u32 {
-        let known = if level == "+" { self.wild(parent).plus } else { self.child(hasher, parent, level) };
+        let known = if level == "+" {
+            self.wild(parent).plus
+        } else {
+            self.child(hasher, parent, level)
+        };
         if let Some(known) = known {
             return known;
         }
-        let node =
-            Node { parent, level: level.into(), wild: Wild::default(), here: None, children: 0 };
+        let node = Node {
+            parent,
+            level: level.into(),
+            wild: Wild::default(),
+            here: None,
+            children: 0,
+        };
         let at = u32::try_from(self.nodes.insert(node)).unwrap_or(ROOT);
         if level == "+" {
             self.wild(parent).plus = Some(at);
@@ -286,7 +306,8 @@ impl Filters {
                 Some(node) => hasher.hash_one((node.parent, &*node.level)),
                 None => 0,
             };
-            self.children.insert_unique(hasher.hash_one((parent, level)), at, rehash);
+            self.children
+                .insert_unique(hasher.hash_one((parent, level)), at, rehash);
         }
         at
     }
@@ -323,7 +344,11 @@ impl Filters {
                 ends_in_hash = true;
                 break;
             }
-            at = if level == "+" { self.wild(at).plus? } else { self.child(hasher, at, level)? };
+            at = if level == "+" {
+                self.wild(at).plus?
+            } else {
+                self.child(hasher, at, level)?
+            };
         }
         let place = if ends_in_hash {
             &mut self.wild(at).hash
@@ -342,7 +367,9 @@ impl Filters {
     /// Takes nodes away that nobody needs, from `at` upwards.
     fn prune(&mut self, hasher: &DefaultHashBuilder, mut at: u32) {
         while self.nodes.get(at as usize).is_some_and(Node::is_empty) {
-            let Some(node) = self.nodes.try_remove(at as usize) else { return };
+            let Some(node) = self.nodes.try_remove(at as usize) else {
+                return;
+            };
             if *node.level == *"+" {
                 self.wild(node.parent).plus = None;
             } else {

@@ -86,7 +86,11 @@ impl Recipient {
     pub(super) fn merge(found: &[(SubscriberId, SubscriptionOptions)]) -> Option<Self> {
         let (subscriber, _) = *found.first()?;
         let mut recipient = Self::of(subscriber, found.iter().map(|(_, options)| options));
-        let local: Vec<_> = found.iter().filter(|(_, options)| !options.no_local).copied().collect();
+        let local: Vec<_> = found
+            .iter()
+            .filter(|(_, options)| !options.no_local)
+            .copied()
+            .collect();
         if local.is_empty() {
             recipient.own = Own::Nothing;
         } else if local.len() < found.len() {
@@ -101,10 +105,17 @@ impl Recipient {
         subscriber: SubscriberId,
         options: impl Iterator<Item = &'a SubscriptionOptions> + Clone,
     ) -> Self {
-        let ids: Box<[u32]> = options.clone().filter_map(|options| options.subscription_id).collect();
+        let ids: Box<[u32]> = options
+            .clone()
+            .filter_map(|options| options.subscription_id)
+            .collect();
         Self {
             subscriber,
-            qos: options.clone().map(|options| options.qos).max().unwrap_or(QoS::AtMostOnce),
+            qos: options
+                .clone()
+                .map(|options| options.qos)
+                .max()
+                .unwrap_or(QoS::AtMostOnce),
             retain_as_published: options.clone().any(|options| options.retain_as_published),
             own: Own::Same,
             rare: (!ids.is_empty()).then(|| Box::new(Rare { ids, own: None })),
@@ -126,7 +137,9 @@ impl Matches {
         let mut by_shard: Vec<Vec<Recipient>> = Vec::new();
         by_shard.resize_with(shards, Vec::new);
         for same in found.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some(recipient) = Recipient::merge(same) else { continue };
+            let Some(recipient) = Recipient::merge(same) else {
+                continue;
+            };
             if let Some(recipients) = by_shard.get_mut(usize::from(recipient.subscriber.shard)) {
                 recipients.push(recipient);
             }

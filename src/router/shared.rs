@@ -39,7 +39,11 @@ pub struct Picked {
 
 impl SharedGroup {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), members: RwLock::default(), turn: AtomicUsize::new(0) }
+        Self {
+            name: name.into(),
+            members: RwLock::default(),
+            turn: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -58,7 +62,11 @@ impl SharedGroup {
             member.options = options;
             return true;
         }
-        members.push(Member { subscriber, options, presence: Arc::clone(presence) });
+        members.push(Member {
+            subscriber,
+            options,
+            presence: Arc::clone(presence),
+        });
         false
     }
 
@@ -98,7 +106,11 @@ mod tests {
     use super::*;
 
     fn member(slot: u32) -> SubscriberId {
-        SubscriberId { shard: 0, generation: 0, slot }
+        SubscriberId {
+            shard: 0,
+            generation: 0,
+            slot,
+        }
     }
 
     #[test]

@@ -50,34 +50,56 @@ impl Subscribers {
     ) -> Changed {
         if let Some(name) = share {
             if let Some(group) = self.groups.iter().find(|group| group.name() == name) {
-                return Changed { existed: group.join(subscriber, options, presence), visible: false };
+                return Changed {
+                    existed: group.join(subscriber, options, presence),
+                    visible: false,
+                };
             }
             let group = SharedGroup::new(name);
             group.join(subscriber, options, presence);
             self.groups.push(Arc::new(group));
-            return Changed { existed: false, visible: true };
+            return Changed {
+                existed: false,
+                visible: true,
+            };
         }
-        if let Some(known) = self.place(subscriber).and_then(|place| self.direct.get_mut(place)) {
+        if let Some(known) = self
+            .place(subscriber)
+            .and_then(|place| self.direct.get_mut(place))
+        {
             known.1 = options;
-            return Changed { existed: true, visible: true };
+            return Changed {
+                existed: true,
+                visible: true,
+            };
         }
         let place = self.direct.len();
         self.direct.push((subscriber, options));
         match &mut self.places {
             Some(places) => drop(places.insert(subscriber, place)),
             None if self.direct.len() >= INDEXED_FROM => {
-                let places = self.direct.iter().enumerate().map(|(place, (id, _))| (*id, place));
+                let places = self
+                    .direct
+                    .iter()
+                    .enumerate()
+                    .map(|(place, (id, _))| (*id, place));
                 self.places = Some(Box::new(places.collect()));
             }
             None => {}
         }
-        Changed { existed: false, visible: true }
+        Changed {
+            existed: false,
+            visible: true,
+        }
     }
 
     pub(super) fn remove(&mut self, subscriber: SubscriberId, share: Option<&str>) -> Changed {
         if let Some(name) = share {
             let Some(place) = self.groups.iter().position(|group| group.name() == name) else {
-                return Changed { existed: false, visible: false };
+                return Changed {
+                    existed: false,
+                    visible: false,
+                };
             };
             let group = self.groups.get(place);
             let existed = group.is_some_and(|group| group.part(subscriber));
@@ -85,10 +107,16 @@ impl Subscribers {
             if emptied {
                 self.groups.swap_remove(place);
             }
-            return Changed { existed, visible: emptied };
+            return Changed {
+                existed,
+                visible: emptied,
+            };
         }
         let Some(place) = self.place(subscriber) else {
-            return Changed { existed: false, visible: false };
+            return Changed {
+                existed: false,
+                visible: false,
+            };
         };
         self.direct.swap_remove(place);
         if let Some(places) = &mut self.places {
@@ -97,7 +125,10 @@ impl Subscribers {
                 places.insert(*moved, place);
             }
         }
-        Changed { existed: true, visible: true }
+        Changed {
+            existed: true,
+            visible: true,
+        }
     }
 
     fn place(&self, subscriber: SubscriberId) -> Option<usize> {

@@ -24,8 +24,11 @@ pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
             Endpoint::Tcp(address) => (BindAddress::Tcp(*address), 0),
             Endpoint::Unix { path, mode } => (BindAddress::Unix(path.clone()), *mode),
         };
-        let options =
-            BindOptions { shards, backlog: i32::try_from(listener.backlog).unwrap_or(i32::MAX), unix_mode };
+        let options = BindOptions {
+            shards,
+            backlog: i32::try_from(listener.backlog).unwrap_or(i32::MAX),
+            unix_mode,
+        };
         let bound = bind(&listener.name, &address, options)?;
         tracing::info!(listener = listener.name, kind = listener.kind.as_str(), address = %bound.address, "listening");
         for (of_shard, socket) in sockets.iter_mut().zip(bound.sockets) {
@@ -42,8 +45,14 @@ fn acceptor(config: &Config, listener: &Listener) -> anyhow::Result<Acceptor> {
     let web_socket = WebSocketLimits::default();
     // A message may hold several packets, but has to admit the largest one.
     let largest = u64::try_from(config.limits.packet_size).unwrap_or(u64::MAX);
-    let web_socket = WebSocketLimits { max_message: web_socket.max_message.max(largest), ..web_socket };
-    let limits = Limits { web_socket, ..Limits::default() };
+    let web_socket = WebSocketLimits {
+        max_message: web_socket.max_message.max(largest),
+        ..web_socket
+    };
+    let limits = Limits {
+        web_socket,
+        ..Limits::default()
+    };
     let tls = |alpn: &[&str]| -> anyhow::Result<_> {
         let settings = listener.tls.as_ref().map(TlsSettings::from).unwrap_or_default();
         Ok(server_config(&settings, &config.server.data, alpn)?)

@@ -73,7 +73,15 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         match_cache: MATCH_CACHE,
         home_seed: std::hash::RandomState::new(),
     });
-    let running = Running::start(&shared, &generation, lanes, &metrics, opened.sockets, &gate, config)?;
+    let running = Running::start(
+        &shared,
+        &generation,
+        lanes,
+        &metrics,
+        opened.sockets,
+        &gate,
+        config,
+    )?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -34,7 +34,12 @@ pub fn policies(config: &Config) -> anyhow::Result<(Vec<PolicyEntry>, PathBuf)> 
         let folder = path.parent().unwrap_or(&base);
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&path, text))
-            .with_context(|| format!("{} cannot be written; set --data to a folder that can", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "{} cannot be written; set --data to a folder that can",
+                    path.display()
+                )
+            })?;
         tracing::info!(path = %path.display(), "the demo's policy was put here; edit it and see it change");
     }
     Ok((config.policy.clone(), base))
@@ -84,7 +89,10 @@ impl AllShards {
             })
             .collect();
         let gone = |_| LoadError::new("reload", None, "a shard has stopped");
-        asked.into_iter().map(|answer| answer.blocking_recv().map_err(gone)).collect()
+        asked
+            .into_iter()
+            .map(|answer| answer.blocking_recv().map_err(gone))
+            .collect()
     }
 }
 
@@ -95,7 +103,9 @@ impl Shards for AllShards {
     }
 
     fn activate(&self, number: u64) -> Result<(), LoadError> {
-        self.tell(|reply| Control::Activate(number, reply)).into_iter().collect()
+        self.tell(|reply| Control::Activate(number, reply))
+            .into_iter()
+            .collect()
     }
 
     fn abort(&self, number: u64) {

@@ -53,7 +53,11 @@ impl Running {
         let mut threads = Vec::new();
         let mut started = Vec::new();
         let boxes = mailboxes(lanes.len(), config.limits.mailbox);
-        let cpus = if config.server.pin { allowed_cpus() } else { Vec::new() };
+        let cpus = if config.server.pin {
+            allowed_cpus()
+        } else {
+            Vec::new()
+        };
         for (((id, lane), sockets), mailboxes) in (0u16..).zip(lanes).zip(sockets).zip(boxes) {
             let parts = Parts {
                 id,
@@ -64,7 +68,8 @@ impl Running {
                 metrics: metrics.shard(usize::from(id)).unwrap_or_default(),
                 sockets,
                 gate: Arc::clone(gate),
-                ids: MessageIds::random().map_err(|error| anyhow::anyhow!("no randomness for Message IDs: {error}"))?,
+                ids: MessageIds::random()
+                    .map_err(|error| anyhow::anyhow!("no randomness for Message IDs: {error}"))?,
                 cpu: cpus.get(usize::from(id) % cpus.len().max(1)).copied(),
             };
             let (ready, is_ready) = oneshot::channel();
@@ -74,7 +79,9 @@ impl Running {
             started.push(is_ready);
         }
         for is_ready in started {
-            is_ready.blocking_recv().context("a shard ended while it started")??;
+            is_ready
+                .blocking_recv()
+                .context("a shard ended while it started")??;
         }
         Ok(Self { threads, stop })
     }
@@ -113,7 +120,18 @@ fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: wa
 }
 
 fn serve(parts: Parts) -> anyhow::Result<()> {
-    let Parts { id, shared, generation, lane, mailboxes, metrics, sockets, gate, ids, .. } = parts;
+    let Parts {
+        id,
+        shared,
+        generation,
+        lane,
+        mailboxes,
+        metrics,
+        sockets,
+        gate,
+        ids,
+        ..
+    } = parts;
     let hooks = ShardHooks::instantiate(&generation, &shared.hook_metrics, id, shared.observer_queue)?;
     let shard = Shard::new(id, shared, hooks, ids, mailboxes, metrics);
     spawn_local(shard::flush(Rc::clone(&shard)));
@@ -140,7 +158,9 @@ async fn accept(shard: ShardRef, socket: ShardListener, acceptor: Acceptor, gate
 fn allowed_cpus() -> Vec<usize> {
     let allowed = rustix::thread::sched_getaffinity(None);
     let Ok(allowed) = allowed else { return Vec::new() };
-    (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect()
+    (0..rustix::thread::CpuSet::MAX_CPU)
+        .filter(|cpu| allowed.is_set(*cpu))
+        .collect()
 }
 
 fn pin(cpu: usize) {
@@ -150,4 +170,3 @@ fn pin(cpu: usize) {
         tracing::warn!(%error, cpu, "a shard could not be pinned to its CPU");
     }
 }
-

@@ -125,7 +125,11 @@ impl Session {
         while self.outbox.len() < settings.outbox_bytes {
             let window = self.inflight.has_room(self.link.receive_maximum);
             // Retained messages first: a subscriber wants the last known state before the next change of it.
-            let delivery = if self.retained.front().is_some_and(|d| window || d.qos == QoS::AtMostOnce) {
+            let delivery = if self
+                .retained
+                .front()
+                .is_some_and(|d| window || d.qos == QoS::AtMostOnce)
+            {
                 self.retained.pop_front()
             } else if window && !self.queue.is_empty() {
                 self.queue.pop_front()
@@ -162,7 +166,12 @@ impl Session {
         let Ok(message_expiry) = publication.remaining_expiry(now) else {
             return Outcome::Dropped(DropReason::Expired);
         };
-        let mut head = Head { qos: receiver.qos, dup: false, retain: receiver.retain, packet_id: 0 };
+        let mut head = Head {
+            qos: receiver.qos,
+            dup: false,
+            retain: receiver.retain,
+            packet_id: 0,
+        };
         if self.link.maximum_packet_size < u32::MAX && !self.fits(publication, receiver, head, message_expiry)
         {
             return Outcome::Dropped(DropReason::TooLarge);
@@ -173,7 +182,13 @@ impl Session {
             let kept = keep.then(|| Box::new(to_delivery(publication, receiver)));
             head.packet_id = self.inflight.send(receiver.qos, kept);
         }
-        self.encode(publication, receiver.subscription_ids, head, message_expiry, wires);
+        self.encode(
+            publication,
+            receiver.subscription_ids,
+            head,
+            message_expiry,
+            wires,
+        );
         Outcome::Sent
     }
 
@@ -197,7 +212,12 @@ impl Session {
         };
         // A message whose delivery has begun is delivered, however old it is by now.
         let expiry = publication.remaining_expiry(now).unwrap_or(Some(1));
-        let head = Head { qos: delivery.qos, dup: true, retain: delivery.retain, packet_id };
+        let head = Head {
+            qos: delivery.qos,
+            dup: true,
+            retain: delivery.retain,
+            packet_id,
+        };
         if self.fits(&publication, receiver, head, expiry) {
             wires.reset();
             self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
@@ -242,7 +262,13 @@ impl Session {
             let parts = head.parts(publication, message_expiry, subscription_ids, alias);
             codec::publish(self.outbox.buffer(), self.version, &parts);
         } else {
-            wires.append(self.outbox.buffer(), self.version, publication, head, message_expiry);
+            wires.append(
+                self.outbox.buffer(),
+                self.version,
+                publication,
+                head,
+                message_expiry,
+            );
         }
     }
 

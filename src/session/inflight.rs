@@ -77,14 +77,20 @@ pub enum AckError {
 
 impl Default for Inflight {
     fn default() -> Self {
-        Self { carried: VecDeque::new(), unsent: 0, first_id: 1, ring: VecDeque::new(), out: 0 }
+        Self {
+            carried: VecDeque::new(),
+            unsent: 0,
+            first_id: 1,
+            ring: VecDeque::new(),
+            out: 0,
+        }
     }
 }
 
 impl Inflight {
     /// How many messages are out.
     #[must_use]
-    pub fn len(&self) -> u16 {
+    pub fn out(&self) -> u16 {
         self.out
     }
 
@@ -123,7 +129,11 @@ impl Inflight {
             let id = self.first_id;
             self.first_id = self.id_at(1);
             if !matches!(place, Place::Done) {
-                self.carried.push_back(Carried { id, place, sent: true });
+                self.carried.push_back(Carried {
+                    id,
+                    place,
+                    sent: true,
+                });
             }
         }
         while self.carried.iter().any(|carried| carried.id == self.next_id()) {
@@ -160,7 +170,13 @@ impl Inflight {
     #[inline]
     pub fn puback(&mut self, id: u16) -> Result<Option<Box<Delivery>>, AckError> {
         let place = self.place(id)?;
-        if !matches!(place, Place::Publish { qos: QoS::AtLeastOnce, .. }) {
+        if !matches!(
+            place,
+            Place::Publish {
+                qos: QoS::AtLeastOnce,
+                ..
+            }
+        ) {
             return Err(AckError::WrongKind);
         }
         let done = std::mem::replace(place, Place::Done);
@@ -175,8 +191,14 @@ impl Inflight {
     pub fn pubrec(&mut self, id: u16, refused: bool) -> Result<(), AckError> {
         let place = self.place(id)?;
         match place {
-            Place::Publish { qos: QoS::ExactlyOnce, .. } if refused => *place = Place::Done,
-            Place::Publish { qos: QoS::ExactlyOnce, kept } => {
+            Place::Publish {
+                qos: QoS::ExactlyOnce,
+                ..
+            } if refused => *place = Place::Done,
+            Place::Publish {
+                qos: QoS::ExactlyOnce,
+                kept,
+            } => {
                 *place = Place::Pubrel { kept: kept.take() };
                 return Ok(());
             }
@@ -205,8 +227,14 @@ impl Inflight {
     /// What is unacknowledged, in the order of sending [MQTT-4.6.0-1].
     pub fn unacknowledged(&self) -> impl Iterator<Item = (u16, Unacknowledged)> + '_ {
         let carried = self.carried.iter().map(|carried| (carried.id, &carried.place));
-        let ring = self.ring.iter().enumerate().map(|(offset, place)| (self.id_at(offset), place));
-        carried.chain(ring).filter_map(|(id, place)| Some((id, place.unacknowledged()?)))
+        let ring = self
+            .ring
+            .iter()
+            .enumerate()
+            .map(|(offset, place)| (self.id_at(offset), place));
+        carried
+            .chain(ring)
+            .filter_map(|(id, place)| Some((id, place.unacknowledged()?)))
     }
 
     /// The packet id that the next message gets, unless it is still in use.
@@ -223,14 +251,24 @@ impl Inflight {
             .map(|(id, state)| {
                 let place = match state {
                     Unacknowledged::Pubrel => Place::Pubrel { kept: None },
-                    Unacknowledged::Publish(delivery) => {
-                        Place::Publish { qos: delivery.qos, kept: Some(Box::new(delivery)) }
-                    }
+                    Unacknowledged::Publish(delivery) => Place::Publish {
+                        qos: delivery.qos,
+                        kept: Some(Box::new(delivery)),
+                    },
                 };
-                Carried { id, place, sent: false }
+                Carried {
+                    id,
+                    place,
+                    sent: false,
+                }
             })
             .collect();
-        Self { unsent: carried.len(), carried, first_id: next_id.max(1), ..Self::default() }
+        Self {
+            unsent: carried.len(),
+            carried,
+            first_id: next_id.max(1),
+            ..Self::default()
+        }
     }
 
     fn id_at(&self, offset: usize) -> u16 {
@@ -239,13 +277,15 @@ impl Inflight {
     }
 
     fn place(&mut self, id: u16) -> Result<&mut Place, AckError> {
-        if !self.carried.is_empty() {
-            if let Some(carried) = self.carried.iter_mut().find(|carried| carried.id == id) {
+        if !self.carried.is_empty()
+            && let Some(carried) = self.carried.iter_mut().find(|carried| carried.id == id) {
                 return Ok(&mut carried.place);
             }
-        }
         let offset = ((u32::from(id) + IDS - u32::from(self.first_id)) % IDS) as usize;
-        self.ring.get_mut(offset).filter(|place| !matches!(place, Place::Done)).ok_or(AckError::UnknownId)
+        self.ring
+            .get_mut(offset)
+            .filter(|place| !matches!(place, Place::Done))
+            .ok_or(AckError::UnknownId)
     }
 
     /// The place of `id` has become done: gives its slot back, and lets what is done leave.
@@ -265,7 +305,9 @@ impl Inflight {
     }
 
     fn finish_carried(&mut self, id: u16) -> bool {
-        let Some(at) = self.carried.iter().position(|carried| carried.id == id) else { return false };
+        let Some(at) = self.carried.iter().position(|carried| carried.id == id) else {
+            return false;
+        };
         match self.carried.remove(at) {
             Some(Carried { sent: true, .. }) => self.out -= 1,
             // Acknowledged late, for the connection before: then it need not be sent again.
@@ -293,7 +335,7 @@ mod tests {
         }
         assert!(window.ring.len() < 3 * SLACK, "{}", window.ring.len());
         window.puback(1).unwrap();
-        assert_eq!(window.len(), 0);
+        assert_eq!(window.out(), 0);
         assert_eq!(window.send(QoS::AtLeastOnce, None), 1);
     }
 
@@ -323,7 +365,7 @@ mod tests {
         assert_eq!(window.pubcomp(id).err(), Some(AckError::UnknownId));
         let id = window.send(QoS::ExactlyOnce, None);
         window.pubrec(id, true).unwrap();
-        assert_eq!(window.len(), 0);
+        assert_eq!(window.out(), 0);
         assert_eq!(window.puback(0).err(), Some(AckError::UnknownId));
     }
 
@@ -342,7 +384,11 @@ mod tests {
         // 7 is in use still.
         assert_eq!(window.send(QoS::AtLeastOnce, None), 8);
         window.pubcomp(7).unwrap();
-        assert_eq!(window.unacknowledged().count(), 0, "what was not kept is not sent again");
-        assert_eq!(window.len(), 1);
+        assert_eq!(
+            window.unacknowledged().count(),
+            0,
+            "what was not kept is not sent again"
+        );
+        assert_eq!(window.out(), 1);
     }
 }

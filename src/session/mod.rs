@@ -43,7 +43,10 @@ pub struct Close {
 impl Close {
     /// A close for this reason.
     pub fn new(reason: ReasonCode, what: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { reason, what: what.into() }
+        Self {
+            reason,
+            what: what.into(),
+        }
     }
 }
 
@@ -124,7 +127,7 @@ impl Session {
     /// Messages sent and unacknowledged.
     #[must_use]
     pub fn inflight_len(&self) -> usize {
-        usize::from(self.inflight.len())
+        usize::from(self.inflight.out())
     }
 
     /// Messages that wait in memory.

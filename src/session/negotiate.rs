@@ -56,16 +56,20 @@ impl Settings {
         match (asked, self.session_expiry_maximum) {
             (Some(0), _) => Some(0),
             (None, maximum) => maximum,
-            (Some(asked), maximum) => {
-                Some(asked.max(self.session_expiry_minimum).min(maximum.unwrap_or(u32::MAX)))
-            }
+            (Some(asked), maximum) => Some(
+                asked
+                    .max(self.session_expiry_minimum)
+                    .min(maximum.unwrap_or(u32::MAX)),
+            ),
         }
     }
 
     /// The Message Expiry Interval that a message gets for the one its publisher gave.
     #[must_use]
     pub fn message_expiry(&self, asked: u32) -> u32 {
-        asked.max(self.message_expiry_minimum).min(self.message_expiry_maximum.unwrap_or(u32::MAX))
+        asked
+            .max(self.message_expiry_minimum)
+            .min(self.message_expiry_maximum.unwrap_or(u32::MAX))
     }
 }
 
@@ -125,13 +129,20 @@ pub fn negotiate(
     let properties = &connect.properties;
     let keep_alive = keep_alive(connect, settings, offer);
     let asked_receive_maximum = properties.receive_maximum.unwrap_or(u16::MAX);
-    let receive_maximum = settings.receive_maximum.min(offer.receive_maximum.unwrap_or(u16::MAX)).max(1);
-    let maximum_packet_size = settings.maximum_packet_size.min(offer.maximum_packet_size.unwrap_or(u32::MAX));
+    let receive_maximum = settings
+        .receive_maximum
+        .min(offer.receive_maximum.unwrap_or(u16::MAX))
+        .max(1);
+    let maximum_packet_size = settings
+        .maximum_packet_size
+        .min(offer.maximum_packet_size.unwrap_or(u32::MAX));
     let link = Negotiated {
         keep_alive,
         receive_maximum: asked_receive_maximum.min(settings.inflight).max(1),
         maximum_packet_size: properties.maximum_packet_size.unwrap_or(u32::MAX),
-        topic_alias_maximum: properties.topic_alias_maximum.min(settings.outgoing_topic_alias_maximum),
+        topic_alias_maximum: properties
+            .topic_alias_maximum
+            .min(settings.outgoing_topic_alias_maximum),
         problem_information: v5 && properties.request_problem_information,
         inbound_receive_maximum: receive_maximum,
         inbound_packet_size: maximum_packet_size,

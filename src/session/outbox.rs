@@ -192,7 +192,11 @@ mod tests {
         let mut calls = 0;
         let (taken, result) = outbox.write_to(|_| {
             calls += 1;
-            if calls == 1 { Ok(4) } else { Err(std::io::ErrorKind::WouldBlock.into()) }
+            if calls == 1 {
+                Ok(4)
+            } else {
+                Err(std::io::ErrorKind::WouldBlock.into())
+            }
         });
         assert_eq!((taken, result.is_err(), outbox.len()), (4, true, 2));
         assert_eq!(outbox.reclaim(), None);

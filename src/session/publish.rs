@@ -40,14 +40,23 @@ impl Session {
     ) -> Result<Inbound<'p>, Close> {
         if publish.qos > settings.maximum_qos {
             // [MQTT-3.2.2-11]
-            return Err(Close::new(ReasonCode::QOS_NOT_SUPPORTED, "the QoS is above the Maximum QoS"));
+            return Err(Close::new(
+                ReasonCode::QOS_NOT_SUPPORTED,
+                "the QoS is above the Maximum QoS",
+            ));
         }
         if publish.retain && !settings.retain_available {
             // [MQTT-3.2.2-14]
-            return Err(Close::new(ReasonCode::RETAIN_NOT_SUPPORTED, "retained messages are not available"));
+            return Err(Close::new(
+                ReasonCode::RETAIN_NOT_SUPPORTED,
+                "retained messages are not available",
+            ));
         }
         if publish.payload.len() > settings.payload_size {
-            return Err(Close::new(ReasonCode::PACKET_TOO_LARGE, "the payload is larger than limits.payload_size"));
+            return Err(Close::new(
+                ReasonCode::PACKET_TOO_LARGE,
+                "the payload is larger than limits.payload_size",
+            ));
         }
         let topic = match publish.properties.topic_alias {
             Some(alias) => self.resolve_alias(alias, publish.topic, settings)?,
@@ -139,7 +148,11 @@ impl Session {
         if let Some(ack) = self.pending_acks.iter_mut().find(waiting) {
             ack.reason = Some(reason);
         }
-        while let Some(PendingAck { packet_type, packet_id, reason: Some(reason) }) = self.pending_acks.front()
+        while let Some(PendingAck {
+            packet_type,
+            packet_id,
+            reason: Some(reason),
+        }) = self.pending_acks.front()
         {
             let (packet_type, packet_id, reason) = (*packet_type, *packet_id, *reason);
             self.pending_acks.pop_front();

@@ -19,7 +19,10 @@ impl Session {
             unacknowledged: self.inflight.unacknowledged().collect(),
             next_packet_id: self.inflight.next_id(),
             received: self.received.iter().copied().collect(),
-            queue: waiting.filter(|d| d.qos > QoS::AtMostOnce).cloned().collect::<Vec<Delivery>>(),
+            queue: waiting
+                .filter(|d| d.qos > QoS::AtMostOnce)
+                .cloned()
+                .collect::<Vec<Delivery>>(),
             cursor: InboxSeq(0),
         }
     }

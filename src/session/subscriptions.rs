@@ -54,7 +54,8 @@ impl Subscriptions {
     }
 
     fn place(&self, filter: &TopicFilter) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.as_str().cmp(filter.as_str()))
+        self.0
+            .binary_search_by(|(known, _)| known.as_str().cmp(filter.as_str()))
     }
 }
 

@@ -97,7 +97,11 @@ impl Head {
         subscription_ids: &'p [u32],
         alias: Option<(u16, bool)>,
     ) -> PublishParts<'p> {
-        let topic: &str = if matches!(alias, Some((_, false))) { "" } else { publication.topic };
+        let topic: &str = if matches!(alias, Some((_, false))) {
+            ""
+        } else {
+            publication.topic
+        };
         PublishParts {
             topic,
             qos: self.qos,

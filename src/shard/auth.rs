@@ -16,7 +16,12 @@ pub struct Reauthentication {
 impl Reauthentication {
     /// What CONNECT agreed to; nothing if it named no method.
     pub(super) fn agreed(method: Option<String>) -> Option<Box<Self>> {
-        method.map(|method| Box::new(Self { method, pending: None }))
+        method.map(|method| {
+            Box::new(Self {
+                method,
+                pending: None,
+            })
+        })
     }
 }
 
@@ -39,7 +44,12 @@ impl Shard {
         data: Option<&[u8]>,
         pending: &PendingAuth,
     ) -> AuthDecision {
-        self.hooks.auth_continue(&AuthContinueRequest { client, method, data, pending: Some(pending) })
+        self.hooks.auth_continue(&AuthContinueRequest {
+            client,
+            method,
+            data,
+            pending: Some(pending),
+        })
     }
 
     /// AUTH from a client that is in: it begins to authenticate again, or goes on with that (4.12.1).
@@ -51,7 +61,9 @@ impl Shard {
         };
         if auth.method != agreed.method {
             // [MQTT-4.12.1-1]
-            return Err(protocol_error("AUTH with another Authentication Method than CONNECT"));
+            return Err(protocol_error(
+                "AUTH with another Authentication Method than CONNECT",
+            ));
         }
         let method = agreed.method.clone();
         let pending = agreed.pending.take();
@@ -82,7 +94,14 @@ impl Shard {
                 }
             }
             AuthDecision::Allow(grant) => {
-                codec::auth(out, limits, ReasonCode::SUCCESS, method, grant.data.as_deref(), None);
+                codec::auth(
+                    out,
+                    limits,
+                    ReasonCode::SUCCESS,
+                    method,
+                    grant.data.as_deref(),
+                    None,
+                );
                 // New attributes make a new client to the policies: what was kept for the old one is void.
                 live.client = live.client.with_attrs(grant.attrs);
                 live.kept.clear();

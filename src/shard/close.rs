@@ -35,8 +35,10 @@ impl Shard {
         tracing::debug!(session = %live.key, reason = %close.reason, what = %close.what, "closing a connection");
         if live.session.version == ProtocolVersion::V5 {
             let limits = live.session.link.limits(live.session.version);
-            let properties =
-                DisconnectProperties { reason_string: Some(&close.what), ..DisconnectProperties::default() };
+            let properties = DisconnectProperties {
+                reason_string: Some(&close.what),
+                ..DisconnectProperties::default()
+            };
             codec::disconnect(live.session.outbox.buffer(), limits, close.reason, &properties);
         }
         self.leave(at, close.reason, close.what.clone(), By::Broker);
@@ -55,7 +57,12 @@ impl Shard {
         if let Some(live) = self.live(at) {
             live.session.outbox.clear();
         }
-        self.leave(at, ReasonCode::UNSPECIFIED_ERROR, "connection lost".into(), By::Network);
+        self.leave(
+            at,
+            ReasonCode::UNSPECIFIED_ERROR,
+            "connection lost".into(),
+            By::Network,
+        );
     }
 
     /// The client says goodbye. 0x00 takes its will back, 0x04 asks for it [MQTT-3.14.4-3].
@@ -79,11 +86,17 @@ impl Shard {
     /// Parts session and connection: the connection says its last words by itself, the session rests or ends.
     fn leave(&mut self, at: u32, code: ReasonCode, reason: Cow<'static, str>, by: By) {
         let subscriber = self.subscriber(at);
-        let Some(Slot::Live(_)) = self.slots.get(at as usize) else { return };
-        let Some(slot) = self.slots.get_mut(at as usize) else { return };
+        let Some(Slot::Live(_)) = self.slots.get(at as usize) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(at as usize) else {
+            return;
+        };
         // The place stays taken while the pieces are sorted; nobody looks at it within this turn.
         let placeholder = Slot::Absent(Box::new(Absent::placeholder(slot)));
-        let Slot::Live(live) = std::mem::replace(slot, placeholder) else { return };
+        let Slot::Live(live) = std::mem::replace(slot, placeholder) else {
+            return;
+        };
         let mut live = *live;
         self.metrics.connections.sub(1);
         self.metrics.disconnects_total.add(1);
@@ -101,7 +114,12 @@ impl Shard {
         self.say_last_words(live.conn, outbox);
         let will = live.will.take().filter(|_| !politely);
         if live.session.is_persistent() {
-            let rest = Resting { subscriber, session: live.session, key: live.key, presence: live.presence };
+            let rest = Resting {
+                subscriber,
+                session: live.session,
+                key: live.key,
+                presence: live.presence,
+            };
             self.rest(at, rest, will, live.client, live.revision);
         } else {
             let ended = (live.session, live.client, live.revision);
@@ -109,7 +127,10 @@ impl Shard {
                 self.publish_will(&will, &ended.1);
             }
             self.end_session(at, &ended.0.subscriptions, ended.2.0 > 0);
-            self.observe(Event::SessionEnd { client: ended.1, reason: "the connection ended".into() });
+            self.observe(Event::SessionEnd {
+                client: ended.1,
+                reason: "the connection ended".into(),
+            });
         }
     }
 
@@ -131,9 +152,16 @@ impl Shard {
         client: Arc<crate::hooks::Client>,
         revision: crate::store::Revision,
     ) {
-        let Resting { subscriber, session, key, presence } = resting;
+        let Resting {
+            subscriber,
+            session,
+            key,
+            presence,
+        } = resting;
         presence.set_online(false);
-        let expires_at = session.expiry.map(|seconds| self.now.plus_seconds(u64::from(seconds)));
+        let expires_at = session
+            .expiry
+            .map(|seconds| self.now.plus_seconds(u64::from(seconds)));
         let will = match will {
             Some(will) if will.delay == 0 => {
                 self.publish_will(&will, &client);
@@ -142,7 +170,8 @@ impl Shard {
             Some(will) => {
                 let due = self.now.plus_seconds(u64::from(will.delay));
                 // The earlier of delay and session end (3.1.3.2.2).
-                self.timers.set(due.min(expires_at.unwrap_or(due)), Due::Absent(subscriber));
+                self.timers
+                    .set(due.min(expires_at.unwrap_or(due)), Due::Absent(subscriber));
                 Some(PendingWill { will, due, client })
             }
             None => None,
@@ -167,7 +196,9 @@ impl Shard {
         let record = session.to_record(self.now);
         let shared = Arc::clone(&self.shared);
         let work = async move { shared.store.save(&key, record, revision).await };
-        self.when_done(work, move |shard, saved| shard.record_saved(subscriber, saved, &saving));
+        self.when_done(work, move |shard, saved| {
+            shard.record_saved(subscriber, saved, &saving)
+        });
     }
 
     fn record_saved(
@@ -189,13 +220,14 @@ impl Shard {
     /// A will's delay or a session's life may be over.
     pub(super) fn absent_due(&mut self, subscriber: SubscriberId) {
         let now = self.now;
-        let Some(Slot::Absent(absent)) = self.slot(subscriber) else { return };
+        let Some(Slot::Absent(absent)) = self.slot(subscriber) else {
+            return;
+        };
         let ended = absent.expires_at.is_some_and(|at| at <= now);
-        if absent.will.as_ref().is_some_and(|will| will.due <= now || ended) {
-            if let Some(PendingWill { will, client, .. }) = absent.will.take() {
+        if absent.will.as_ref().is_some_and(|will| will.due <= now || ended)
+            && let Some(PendingWill { will, client, .. }) = absent.will.take() {
                 self.publish_will(&will, &client);
             }
-        }
         if ended {
             self.end_absent(subscriber.slot);
         }
@@ -203,7 +235,9 @@ impl Shard {
 
     /// A session without a connection ends: it expired, or the client wants a new one.
     pub(super) fn end_absent(&mut self, at: u32) {
-        let Some(Slot::Absent(absent)) = self.slots.get_mut(at as usize) else { return };
+        let Some(Slot::Absent(absent)) = self.slots.get_mut(at as usize) else {
+            return;
+        };
         let (key, will) = (absent.key.clone(), absent.will.take());
         if let Some(PendingWill { will, client, .. }) = will {
             self.publish_will(&will, &client);
@@ -211,7 +245,9 @@ impl Shard {
         self.metrics.sessions_offline.sub(1);
         // Its filters are in the record; the index forgets a subscriber by them.
         let subscriber = self.subscriber(at);
-        let Some(Slot::Absent(absent)) = self.vacate(at) else { return };
+        let Some(Slot::Absent(absent)) = self.vacate(at) else {
+            return;
+        };
         self.metrics.subscriptions.sub(absent.subscriptions as u64);
         self.metrics.sessions.sub(1);
         let shared = Arc::clone(&self.shared);
@@ -276,4 +312,3 @@ impl Absent {
         }
     }
 }
-

@@ -116,11 +116,7 @@ impl Shard {
 
     /// The old connection is closed [MQTT-3.1.4-3]; nobody waits for its socket. With a clean start its session ends as
     /// well. What it answers with is to be awaited before the session's record is read.
-    fn take_over(
-        &mut self,
-        key: &SessionKey,
-        clean_start: bool,
-    ) -> Option<impl Future<Output = ()> + use<>> {
+    fn take_over(&mut self, key: &SessionKey, clean_start: bool) -> Option<impl Future<Output = ()> + use<>> {
         self.begin_turn();
         let at = self.by_key.get(key).copied()?;
         if self.live(at).is_some() {
@@ -136,7 +132,9 @@ impl Shard {
             return None;
         }
         self.end_turn();
-        let Some(Slot::Absent(absent)) = self.slots.get(at as usize) else { return None };
+        let Some(Slot::Absent(absent)) = self.slots.get(at as usize) else {
+            return None;
+        };
         let saving = std::rc::Rc::clone(absent.saving.as_ref()?);
         Some(async move { saving.notified().await })
     }
@@ -148,7 +146,14 @@ impl Shard {
         admitted: Admitted,
         found: Option<(SessionRecord, Revision)>,
     ) -> ConnId {
-        let Admission { io, place, connect, key, assigned, behind } = admission;
+        let Admission {
+            io,
+            place,
+            connect,
+            key,
+            assigned,
+            behind,
+        } = admission;
         let Admitted { client, grant } = admitted;
         let offer = Offer {
             keep_alive: grant.session.keep_alive,
@@ -170,7 +175,13 @@ impl Shard {
         let buffers = &mut self.buffers;
         session.outbox.lend(|| buffers.pop().unwrap_or_default());
         let limits = link.limits(connect.version);
-        codec::connack(session.outbox.buffer(), limits, session_present, ReasonCode::SUCCESS, &told);
+        codec::connack(
+            session.outbox.buffer(),
+            limits,
+            session_present,
+            ReasonCode::SUCCESS,
+            &told,
+        );
         session.resend(&mut self.wires, self.now);
 
         session.keep_sent = self.hooks.wants(Hook::Acked);
@@ -191,7 +202,10 @@ impl Shard {
         let at = self.place(key, live);
         self.metrics.connects_total.add(1);
         self.metrics.connections.add(1);
-        self.observe(Event::SessionStart { client, resumed: session_present });
+        self.observe(Event::SessionStart {
+            client,
+            resumed: session_present,
+        });
         if link.keep_alive > 0 {
             let due = Due::KeepAlive(self.subscriber(at), number);
             self.timers.set(self.now.plus(patience(link.keep_alive)), due);
@@ -199,11 +213,10 @@ impl Shard {
         self.mark_dirty(at);
         self.pump(at);
         let id = ConnId { slot: at, number };
-        if !behind.is_empty() {
-            if let Err(end) = self.take_bytes(at, &behind) {
+        if !behind.is_empty()
+            && let Err(end) = self.take_bytes(at, &behind) {
                 self.end_connection(id, end);
             }
-        }
         id
     }
 

@@ -72,13 +72,12 @@ impl Shard {
                 let _nobody_waits = reply.send(built);
             }
             Control::Activate(number, reply) => {
-                if self.staged.as_ref().is_some_and(|(staged, _)| *staged == number) {
-                    if let Some((_, hooks)) = self.staged.take() {
+                if self.staged.as_ref().is_some_and(|(staged, _)| *staged == number)
+                    && let Some((_, hooks)) = self.staged.take() {
                         let before = std::mem::replace(&mut self.hooks, hooks);
                         self.hooks.adopt(before);
                         self.generation_changed();
                     }
-                }
                 let _nobody_waits = reply.send(());
             }
             Control::Abort(number) => {
@@ -115,7 +114,10 @@ impl Shard {
     }
 
     fn live_slots(&self) -> Vec<u32> {
-        let live = self.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Live(_)));
+        let live = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Live(_)));
         live.filter_map(|(at, _)| u32::try_from(at).ok()).collect()
     }
 }

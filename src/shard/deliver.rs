@@ -30,7 +30,14 @@ impl Shard {
                 self.deliver_here(publication, matches, publisher);
             } else {
                 let message = publication.share();
-                self.post(shard, Mail::Deliver { message, matches: Arc::clone(matches), publisher });
+                self.post(
+                    shard,
+                    Mail::Deliver {
+                        message,
+                        matches: Arc::clone(matches),
+                        publisher,
+                    },
+                );
             }
         }
         for group in &matches.groups {
@@ -47,7 +54,13 @@ impl Shard {
                 self.deliver_to(publication, picked.subscriber, receiver);
             } else {
                 let delivery = crate::session::to_delivery(publication, receiver);
-                self.post(picked.subscriber.shard, Mail::One { to: picked.subscriber, delivery });
+                self.post(
+                    picked.subscriber.shard,
+                    Mail::One {
+                        to: picked.subscriber,
+                        delivery,
+                    },
+                );
             }
         }
         if receivers == 0 {
@@ -64,7 +77,9 @@ impl Shard {
         publisher: Option<SubscriberId>,
     ) {
         self.wires.reset();
-        let Some(recipients) = matches.by_shard.get(usize::from(self.id)) else { return };
+        let Some(recipients) = matches.by_shard.get(usize::from(self.id)) else {
+            return;
+        };
         for recipient in recipients {
             let wanted = if publisher == Some(recipient.subscriber) {
                 // No Local: what it published itself comes back only by its other subscriptions [MQTT-3.8.3-3].
@@ -100,7 +115,10 @@ impl Shard {
                 let buffers = &mut self.buffers;
                 live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
                 let settings = &self.shared.settings;
-                match live.session.deliver(publication, receiver, &mut self.wires, self.now, settings) {
+                match live
+                    .session
+                    .deliver(publication, receiver, &mut self.wires, self.now, settings)
+                {
                     Outcome::Sent => {
                         self.metrics.publish_sent.inc(receiver.qos as u8);
                         live.conn.publishes_sent += 1;
@@ -125,8 +143,13 @@ impl Shard {
 
     /// Into the inbox of a session that cannot take it now.
     fn store_for(&mut self, slot: u32, delivery: Delivery) {
-        let Some(slot) = self.slots.get(slot as usize) else { return };
-        self.unsettled.append(Append { session: slot.key().clone(), delivery });
+        let Some(slot) = self.slots.get(slot as usize) else {
+            return;
+        };
+        self.unsettled.append(Append {
+            session: slot.key().clone(),
+            delivery,
+        });
     }
 
     /// A message that was picked for one session, by another shard or from a queue.

@@ -47,7 +47,9 @@ impl Shard {
 
     /// Writes what one session has. What does not fit waits for its task, which waits for the socket.
     pub(super) fn flush(&mut self, slot: u32) {
-        let Some(Slot::Live(live)) = self.slots.get_mut(slot as usize) else { return };
+        let Some(Slot::Live(live)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
         live.conn.dirty = false;
         if live.conn.blocked {
             return;
@@ -57,11 +59,10 @@ impl Shard {
         self.metrics.bytes_sent.add(written as u64);
         match result {
             Ok(()) => {
-                if let Some(buffer) = session.outbox.reclaim() {
-                    if self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES {
+                if let Some(buffer) = session.outbox.reclaim()
+                    && self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES {
                         self.buffers.push(buffer);
                     }
-                }
                 if io.wants_write() {
                     live.conn.wake();
                 }
@@ -79,14 +80,17 @@ impl Shard {
 
     /// Moves waiting messages into the outbox, now that there may be room in it or in the window.
     pub(super) fn pump(&mut self, slot: u32) {
-        let Some(Slot::Live(live)) = self.slots.get_mut(slot as usize) else { return };
+        let Some(Slot::Live(live)) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
         if live.session.has_queued() && live.session.outbox.len() < self.shared.settings.outbox_bytes {
             let metrics = &self.metrics;
             let buffers = &mut self.buffers;
             live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
-            live.session.pump(&mut self.wires, self.now, &self.shared.settings, |reason| {
-                metrics.messages_dropped.add(reason_label(reason), 1);
-            });
+            live.session
+                .pump(&mut self.wires, self.now, &self.shared.settings, |reason| {
+                    metrics.messages_dropped.add(reason_label(reason), 1);
+                });
             if !live.session.outbox.is_empty() {
                 self.flusher.mark(slot, &mut live.conn.dirty);
             }
@@ -104,11 +108,10 @@ impl Flusher {
             return;
         }
         *dirty = true;
-        if self.dirty.is_empty() {
-            if let Some(waker) = &self.waker {
+        if self.dirty.is_empty()
+            && let Some(waker) = &self.waker {
                 waker.wake_by_ref();
             }
-        }
         self.dirty.push(slot);
     }
 }

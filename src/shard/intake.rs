@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::link::End;
 use super::{SCRATCH, Shard};
-use crate::message::Delivery;
 use crate::codec::{self, FixedHeader, Packet, PacketType, ProtocolVersion, ReasonCode};
+use crate::message::Delivery;
 use crate::session::{Close, SHARE_FROM};
 
 /// How much a large packet's buffer grows at a time beyond what has come.
@@ -25,13 +25,10 @@ impl Shard {
         result
     }
 
-    fn read_small(
-        &mut self,
-        at: u32,
-        cx: &mut Context<'_>,
-        scratch: &mut [u8],
-    ) -> Poll<Result<(), End>> {
-        let Some(live) = self.live(at) else { return Poll::Ready(Err(End::Lost)) };
+    fn read_small(&mut self, at: u32, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<Result<(), End>> {
+        let Some(live) = self.live(at) else {
+            return Poll::Ready(Err(End::Lost));
+        };
         let kept = live.conn.partial.len();
         let (head, room) = scratch.split_at_mut(kept.min(SCRATCH / 2));
         let read = match live.conn.io.poll_read(cx, room) {
@@ -50,7 +47,9 @@ impl Shard {
 
     /// Handles every whole packet of `bytes` and keeps the rest for the next read.
     pub(super) fn take_bytes(&mut self, at: u32, mut bytes: &[u8]) -> Result<(), End> {
-        let Some(live) = self.live(at) else { return Err(End::Lost) };
+        let Some(live) = self.live(at) else {
+            return Err(End::Lost);
+        };
         let (version, number) = (live.session.version, live.conn.number);
         let maximum = live.session.link.inbound_packet_size as usize;
         while let Some(header) = peek(bytes, maximum)? {
@@ -69,7 +68,9 @@ impl Shard {
     }
 
     fn keep_partial(&mut self, at: u32, rest: &[u8], packet_len: usize) -> Result<(), End> {
-        let Some(live) = self.live(at) else { return Err(End::Lost) };
+        let Some(live) = self.live(at) else {
+            return Err(End::Lost);
+        };
         // `SHARE_FROM` and not the whole scratch: a payload worth sharing needs a buffer that lives on.
         if packet_len > SHARE_FROM {
             let mut large = BytesMut::with_capacity(packet_len.min(GROWTH));
@@ -83,10 +84,14 @@ impl Shard {
 
     /// Reads into a large packet's own buffer; when the packet is whole, its payload is shared from there.
     fn read_large(&mut self, at: u32, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        let Some(live) = self.live(at) else { return Poll::Ready(Err(End::Lost)) };
+        let Some(live) = self.live(at) else {
+            return Poll::Ready(Err(End::Lost));
+        };
         let maximum = live.session.link.inbound_packet_size as usize;
         let version = live.session.version;
-        let Some(large) = live.conn.large.as_mut() else { return Poll::Pending };
+        let Some(large) = live.conn.large.as_mut() else {
+            return Poll::Pending;
+        };
         let header = match peek(large, maximum) {
             Ok(Some(header)) => header,
             Ok(None) => return Poll::Ready(Err(End::Lost)),
@@ -95,7 +100,10 @@ impl Shard {
         let have = large.len();
         let missing = header.packet_len().saturating_sub(have);
         large.resize(have + missing.min(GROWTH), 0);
-        let polled = live.conn.io.poll_read(cx, large.get_mut(have..).unwrap_or_default());
+        let polled = live
+            .conn
+            .io
+            .poll_read(cx, large.get_mut(have..).unwrap_or_default());
         let read = match polled {
             Poll::Ready(Ok(read)) if read > 0 => read,
             Poll::Pending => {
@@ -109,7 +117,11 @@ impl Shard {
         if read < missing {
             return Poll::Ready(Ok(()));
         }
-        let Some(frame) = self.live(at).and_then(|live| live.conn.large.take()).map(BytesMut::freeze) else {
+        let Some(frame) = self
+            .live(at)
+            .and_then(|live| live.conn.large.take())
+            .map(BytesMut::freeze)
+        else {
             return Poll::Ready(Err(End::Lost));
         };
         let body = frame.get(usize::from(header.header_len)..).unwrap_or_default();
@@ -181,7 +193,10 @@ impl Shard {
         if let Some(delivered) = delivered {
             self.observe_acked(at, &delivered);
         }
-        if self.live(at).is_some_and(|live| live.session.has_queued() || live.session.spilled) {
+        if self
+            .live(at)
+            .is_some_and(|live| live.session.has_queued() || live.session.spilled)
+        {
             self.pump(at);
         }
     }

@@ -130,7 +130,10 @@ impl Shard {
 
     /// The connection is over, if it is still this one that its session has.
     pub(super) fn end_connection(&mut self, id: ConnId, end: End) {
-        if self.live(id.slot).is_none_or(|live| live.conn.number != id.number) {
+        if self
+            .live(id.slot)
+            .is_none_or(|live| live.conn.number != id.number)
+        {
             return;
         }
         match end {
@@ -148,7 +151,9 @@ impl Shard {
     /// Last words: whatever the socket still takes, for a short while.
     fn poll_lingering(&mut self, id: ConnId, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.now;
-        let Some(conn) = self.lingering.get_mut(&id.number) else { return Poll::Ready(()) };
+        let Some(conn) = self.lingering.get_mut(&id.number) else {
+            return Poll::Ready(());
+        };
         conn.remember(cx);
         let late = conn.give_up_at.is_some_and(|at| at <= now);
         let Conn { last_words, io, .. } = conn.as_mut();

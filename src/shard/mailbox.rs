@@ -94,7 +94,11 @@ pub fn mailboxes(shards: usize, capacity: usize) -> Vec<Mailboxes> {
     let bells: Vec<Arc<Signal>> = (0..shards).map(|_| Arc::default()).collect();
     let mut all: Vec<Mailboxes> = bells
         .iter()
-        .map(|bell| Mailboxes { outgoing: Vec::new(), incoming: Vec::new(), bell: Arc::clone(bell) })
+        .map(|bell| Mailboxes {
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            bell: Arc::clone(bell),
+        })
         .collect();
     for (from, from_bell) in bells.iter().enumerate() {
         for (to, to_bell) in bells.iter().enumerate() {
@@ -115,7 +119,11 @@ pub fn mailboxes(shards: usize, capacity: usize) -> Vec<Mailboxes> {
                 }));
             }
             if let Some(other) = all.get_mut(to) {
-                other.incoming.push(Incoming { ring: receiver, bell: Arc::clone(from_bell), starved });
+                other.incoming.push(Incoming {
+                    ring: receiver,
+                    bell: Arc::clone(from_bell),
+                    starved,
+                });
             }
         }
     }
@@ -144,7 +152,9 @@ impl Shard {
         let mut more = false;
         for sender in 0..self.mailboxes.incoming.len() {
             for taken in 0.. {
-                let Some(incoming) = self.mailboxes.incoming.get_mut(sender) else { break };
+                let Some(incoming) = self.mailboxes.incoming.get_mut(sender) else {
+                    break;
+                };
                 let Ok(mail) = incoming.ring.pop() else { break };
                 self.take_mail(&mail);
                 if taken == BATCH {
@@ -165,7 +175,11 @@ impl Shard {
 
     fn take_mail(&mut self, mail: &Mail) {
         match mail {
-            Mail::Deliver { message, matches, publisher } => {
+            Mail::Deliver {
+                message,
+                matches,
+                publisher,
+            } => {
                 self.deliver_here(&Publication::of(message), matches, *publisher);
             }
             Mail::One { to, delivery } => self.deliver_one(*to, delivery),
@@ -189,9 +203,13 @@ impl Shard {
     }
 
     fn try_post(&mut self, to: u16, mail: Mail) -> Result<(), Mail> {
-        let Some(Some(outgoing)) = self.mailboxes.outgoing.get_mut(usize::from(to)) else { return Ok(()) };
+        let Some(Some(outgoing)) = self.mailboxes.outgoing.get_mut(usize::from(to)) else {
+            return Ok(());
+        };
         outgoing.touched = true;
-        let Err(PushError::Full(mail)) = outgoing.ring.push(mail) else { return Ok(()) };
+        let Err(PushError::Full(mail)) = outgoing.ring.push(mail) else {
+            return Ok(());
+        };
         outgoing.starved.store(true, Ordering::Relaxed);
         // The receiver may have made room before it could see that, and then rings nobody: look once more. The fences
         // here and there see to it that one of the two sees the other.

@@ -56,10 +56,10 @@ pub use shared::{Limits, Shared};
 pub use sys::run_observers;
 pub use timers::run as watch_timers;
 
-use timers::Timers;
 use flush::Flusher;
 use settle::Unsettled;
 use slot::{Live, Slot};
+use timers::Timers;
 
 /// How the tasks of one shard share it. They all run on its thread, one at a time, and none holds it across an await.
 pub type ShardRef = Rc<RefCell<Shard>>;
@@ -201,7 +201,11 @@ impl Shard {
     /// How many connections are still here, with a session or without.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Live(_))).count() + self.lingering.len()
+        self.slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Live(_)))
+            .count()
+            + self.lingering.len()
     }
 
     /// Starts a turn: everything in it happens now.
@@ -221,7 +225,11 @@ impl Shard {
     /// The id that the subscription index knows the session in `slot` by.
     fn subscriber(&self, slot: u32) -> SubscriberId {
         let generation = self.generations.get(slot as usize).copied().unwrap_or(0);
-        SubscriberId { shard: self.id, generation, slot }
+        SubscriberId {
+            shard: self.id,
+            generation,
+            slot,
+        }
     }
 
     /// The session that `subscriber` names, if it is still the same one.

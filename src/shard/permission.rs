@@ -65,12 +65,17 @@ impl Shard {
         if self.publish_is_free() {
             return Permission::Granted;
         }
-        let asked = Allowed { qos: publish.qos as u8, retain: publish.retain };
-        if let Some(Memo { allowed: Some((generation, allowed, until)), .. }) = memo {
-            if *generation == self.hooks.generation().number() && *allowed == asked && *until > self.now {
+        let asked = Allowed {
+            qos: publish.qos as u8,
+            retain: publish.retain,
+        };
+        if let Some(Memo {
+            allowed: Some((generation, allowed, until)),
+            ..
+        }) = memo
+            && *generation == self.hooks.generation().number() && *allowed == asked && *until > self.now {
                 return Permission::Granted;
             }
-        }
         self.ask_publish(at, topic, publish, memo)
     }
 
@@ -84,30 +89,47 @@ impl Shard {
         let (generation, now) = (self.hooks.generation().number(), self.now);
         let rule = self.hooks.cache(Hook::AuthorizePublish);
         let key = rule.map(|rule| kept_key(rule, topic, publish));
-        let Some(live) = self.live(at) else { return Permission::Refused(ReasonCode::NOT_AUTHORIZED) };
-        if let Some(kept) = key.as_ref().and_then(|key| live.kept.get(key)) {
-            if kept.generation == generation && kept.until > now {
+        let Some(live) = self.live(at) else {
+            return Permission::Refused(ReasonCode::NOT_AUTHORIZED);
+        };
+        if let Some(kept) = key.as_ref().and_then(|key| live.kept.get(key))
+            && kept.generation == generation && kept.until > now {
                 return permission(&kept.decision);
             }
-        }
         let client = Arc::clone(&live.client);
-        let request =
-            PublishRequest { topic, qos: publish.qos, retain: publish.retain, payload: publish.payload };
+        let request = PublishRequest {
+            topic,
+            qos: publish.qos,
+            retain: publish.retain,
+            payload: publish.payload,
+        };
         let answer = self.hooks.authorize_publish(&client, &request);
         let granted = answer.decision == PublishDecision::Allow;
         let permission = permission(&answer.decision);
-        let (Some(rule), Some(key)) = (answer.cache, key) else { return permission };
+        let (Some(rule), Some(key)) = (answer.cache, key) else {
+            return permission;
+        };
         let until = now.plus(rule.ttl);
         // The memo holds one answer for a topic at this QoS and RETAIN, so the size must not matter.
         if let (Some(memo), true, false) = (memo, granted, rule.by.contains(Inputs::SIZE)) {
-            let asked = Allowed { qos: publish.qos as u8, retain: publish.retain };
+            let asked = Allowed {
+                qos: publish.qos as u8,
+                retain: publish.retain,
+            };
             memo.allowed = Some((generation, asked, until));
         }
         if let Some(live) = self.live(at) {
             if live.kept.len() >= KEPT_ANSWERS {
                 live.kept.clear();
             }
-            live.kept.insert(key, Kept { generation, until, decision: answer.decision });
+            live.kept.insert(
+                key,
+                Kept {
+                    generation,
+                    until,
+                    decision: answer.decision,
+                },
+            );
         }
         permission
     }
@@ -115,10 +137,22 @@ impl Shard {
 
 fn kept_key(rule: CacheRule, topic: &str, publish: &Publish<'_>) -> KeptKey {
     KeptKey {
-        topic: if rule.by.contains(Inputs::TOPIC) { topic.into() } else { Box::default() },
-        qos: if rule.by.contains(Inputs::QOS) { publish.qos as u8 } else { 0 },
+        topic: if rule.by.contains(Inputs::TOPIC) {
+            topic.into()
+        } else {
+            Box::default()
+        },
+        qos: if rule.by.contains(Inputs::QOS) {
+            publish.qos as u8
+        } else {
+            0
+        },
         retain: rule.by.contains(Inputs::RETAIN) && publish.retain,
-        size: if rule.by.contains(Inputs::SIZE) { publish.payload.len() } else { 0 },
+        size: if rule.by.contains(Inputs::SIZE) {
+            publish.payload.len()
+        } else {
+            0
+        },
     }
 }
 

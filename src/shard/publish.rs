@@ -32,7 +32,9 @@ impl Shard {
         let shared = Arc::clone(&self.shared);
         let Some(live) = self.live(at) else { return Ok(()) };
         let inbound = live.session.accept_publish(publish, &shared.settings)?;
-        let Some(topic) = inbound.topic() else { return Ok(()) };
+        let Some(topic) = inbound.topic() else {
+            return Ok(());
+        };
 
         // Where it goes, if it may. The memo answers both for a client that stays with its topic.
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
@@ -84,7 +86,9 @@ impl Shard {
         self.check_topic(topic)?;
         let Some(live) = self.live(at) else { return Ok(()) };
         let client = Arc::clone(&live.client);
-        let published = self.hooks.publish(&client, super::permission::event(topic, publish));
+        let published = self
+            .hooks
+            .publish(&client, super::permission::event(topic, publish));
         for message in published.more {
             self.publish_new(message);
         }
@@ -136,7 +140,8 @@ impl Shard {
         let receivers = self.route(publication, matches, Some(publisher));
         let settled = self.unsettled.len() == before;
         if !settled && publication.qos > QoS::AtMostOnce {
-            self.unsettled.acknowledge_later(publisher, packet_id, success(receivers));
+            self.unsettled
+                .acknowledge_later(publisher, packet_id, success(receivers));
         }
         (receivers, settled)
     }
@@ -145,7 +150,8 @@ impl Shard {
     #[inline]
     fn answer(&mut self, at: u32, publish: &Publish<'_>, reason: ReasonCode, settled: bool) {
         if let Some(live) = self.live(at) {
-            live.session.answer_publish(publish.qos, publish.packet_id, reason, settled);
+            live.session
+                .answer_publish(publish.qos, publish.packet_id, reason, settled);
         }
     }
 
@@ -184,7 +190,9 @@ impl Shard {
         qos: QoS,
         origin: Origin,
     ) {
-        let Ok(matches) = self.matches.lookup(&self.shared.index, topic) else { return };
+        let Ok(matches) = self.matches.lookup(&self.shared.index, topic) else {
+            return;
+        };
         let mut publication = Publication::new(self.ids.next_id(), topic, payload, qos, origin);
         fill(&mut publication);
         if publication.retain {
@@ -195,11 +203,14 @@ impl Shard {
 
     /// A message that a policy made. No hook is asked about it.
     pub(super) fn publish_new(&mut self, message: crate::hooks::NewMessage) {
-        let Ok(topic) = TopicName::new(&message.topic) else { return };
+        let Ok(topic) = TopicName::new(&message.topic) else {
+            return;
+        };
         let forward = Bytes::from(forward_of(&message.properties));
-        let expires_at =
-            self.expires_at(message.properties.message_expiry);
-        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else { return };
+        let expires_at = self.expires_at(message.properties.message_expiry);
+        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
+            return;
+        };
         let id = self.ids.next_id();
         let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
         publication.frame = Some(&message.payload);
@@ -214,12 +225,19 @@ impl Shard {
 }
 
 fn not_a_topic(error: TopicError) -> Close {
-    Close::new(ReasonCode::TOPIC_NAME_INVALID, format!("the topic name is not valid: {error}"))
+    Close::new(
+        ReasonCode::TOPIC_NAME_INVALID,
+        format!("the topic name is not valid: {error}"),
+    )
 }
 
 /// What the publisher of a 5.0 message is told: 0x10 is a success that nobody was there to see (3.4.2.1).
 fn success(receivers: usize) -> ReasonCode {
-    if receivers == 0 { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
+    if receivers == 0 {
+        ReasonCode::NO_MATCHING_SUBSCRIBERS
+    } else {
+        ReasonCode::SUCCESS
+    }
 }
 
 /// Properties that a policy set, in wire form. What cannot be written (a string of over 65,535 bytes) is left out; the
@@ -228,8 +246,12 @@ fn forward_of(properties: &crate::hooks::Properties) -> Vec<u8> {
     let mut builder = codec::ForwardBuilder::new();
     builder.payload_is_text(properties.payload_is_text);
     let _refused = builder.content_type(properties.content_type.as_deref()).is_err();
-    let _refused = builder.response_topic(properties.response_topic.as_deref()).is_err();
-    let _refused = builder.correlation_data(properties.correlation_data.as_deref()).is_err();
+    let _refused = builder
+        .response_topic(properties.response_topic.as_deref())
+        .is_err();
+    let _refused = builder
+        .correlation_data(properties.correlation_data.as_deref())
+        .is_err();
     for (name, value) in &properties.user {
         let _refused = builder.user_property(name, value).is_err();
     }

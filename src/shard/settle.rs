@@ -61,21 +61,32 @@ impl Shard {
         if self.unsettled.len() == 0 {
             return;
         }
-        let Unsettled { appends, retains, waiting } = std::mem::take(&mut self.unsettled);
+        let Unsettled {
+            appends,
+            retains,
+            waiting,
+        } = std::mem::take(&mut self.unsettled);
         let shared = Arc::clone(&self.shared);
         let now = self.now;
         let work = async move {
             for (topic, message) in retains {
                 shared.store.retain(&shared.instance, &topic, message).await?;
             }
-            if appends.is_empty() { Ok(0) } else { shared.store.append(appends, now).await }
+            if appends.is_empty() {
+                Ok(0)
+            } else {
+                shared.store.append(appends, now).await
+            }
         };
         self.when_done(work, move |shard, result| shard.settled(waiting, result));
     }
 
     fn settled(&mut self, waiting: Vec<(SubscriberId, u16, ReasonCode)>, result: Result<usize, StoreError>) {
         match result {
-            Ok(evicted) => self.metrics.messages_dropped.add(DropReason::OfflineFull, evicted as u64),
+            Ok(evicted) => self
+                .metrics
+                .messages_dropped
+                .add(DropReason::OfflineFull, evicted as u64),
             Err(error) => {
                 // Not stored, so not acknowledged: the publishers will send again.
                 tracing::error!(%error, messages = waiting.len(), "the store did not take messages; they are not acknowledged");
@@ -115,7 +126,8 @@ impl Shard {
         if let Some(Slot::Live(live)) = self.slot(subscriber) {
             // What this turn has still to store is newer than the page: then the inbox is not empty yet.
             let more = page.more || unfinished;
-            live.session.take_from_inbox(page.deliveries.into_iter().map(|(_, delivery)| delivery), more);
+            live.session
+                .take_from_inbox(page.deliveries.into_iter().map(|(_, delivery)| delivery), more);
             if live.session.has_queued() {
                 self.pump(subscriber.slot);
             } else if live.session.spilled && unfinished {

@@ -42,7 +42,13 @@ impl Shard {
         }
         let Some(live) = self.live(at) else { return Ok(()) };
         let limits = live.session.link.limits(live.session.version);
-        codec::suback(live.session.outbox.buffer(), limits, subscribe.packet_id, &codes, None);
+        codec::suback(
+            live.session.outbox.buffer(),
+            limits,
+            subscribe.packet_id,
+            &codes,
+            None,
+        );
         self.mark_dirty(at);
         for brings in granted {
             self.bring_retained(at, brings);
@@ -65,7 +71,9 @@ impl Shard {
         };
         let settings = &self.shared.settings;
         let limits = &self.shared.limits;
-        if asked.filter.len() > limits.topic_length || filter.filter().split('/').count() > limits.topic_levels {
+        if asked.filter.len() > limits.topic_length
+            || filter.filter().split('/').count() > limits.topic_levels
+        {
             return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
         }
         if filter.share_name().is_some() {
@@ -82,7 +90,9 @@ impl Shard {
             return Ok(Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED));
         }
         let (most, maximum_qos) = (settings.subscriptions, settings.maximum_qos);
-        let Some(live) = self.live(at) else { return Ok(Err(ReasonCode::UNSPECIFIED_ERROR)) };
+        let Some(live) = self.live(at) else {
+            return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
+        };
         if live.session.subscriptions.len() >= most && !live.session.subscriptions.contains(&filter) {
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
@@ -101,7 +111,9 @@ impl Shard {
         };
         let subscriber = self.subscriber(at);
         let index = Arc::clone(&self.shared.index);
-        let Some(live) = self.live(at) else { return Ok(Err(ReasonCode::UNSPECIFIED_ERROR)) };
+        let Some(live) = self.live(at) else {
+            return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
+        };
         index.subscribe(subscriber, &filter, options, &live.presence);
         let existed = live.session.subscriptions.insert(filter.clone(), options);
         if !existed {
@@ -121,9 +133,15 @@ impl Shard {
         if self.subscribe_is_free() {
             return SubscribeDecision::Allow(qos);
         }
-        let Some(live) = self.live(at) else { return SubscribeDecision::Allow(qos) };
+        let Some(live) = self.live(at) else {
+            return SubscribeDecision::Allow(qos);
+        };
         let client = Arc::clone(&live.client);
-        let request = SubscribeRequest { filter: filter.filter(), qos, share: filter.share_name() };
+        let request = SubscribeRequest {
+            filter: filter.filter(),
+            qos,
+            share: filter.share_name(),
+        };
         self.hooks.authorize_subscribe(&client, &request).decision
     }
 
@@ -133,7 +151,9 @@ impl Shard {
         let filter = granted.filter;
         let work = async move { shared.store.retained(&shared.instance, &filter, now).await };
         let options = granted.options;
-        self.when_done(work, move |shard, found| shard.retained_found(subscriber, options, found));
+        self.when_done(work, move |shard, found| {
+            shard.retained_found(subscriber, options, found)
+        });
     }
 
     fn retained_found(
@@ -146,7 +166,9 @@ impl Shard {
             Ok(messages) => messages,
             Err(error) => return tracing::error!(%error, "retained messages could not be read"),
         };
-        let Some(Slot::Live(live)) = self.slot(subscriber) else { return };
+        let Some(Slot::Live(live)) = self.slot(subscriber) else {
+            return;
+        };
         for message in messages {
             live.session.deliver_retained(Delivery {
                 qos: options.qos.min(message.qos),
@@ -179,7 +201,13 @@ impl Shard {
         }
         let Some(live) = self.live(at) else { return Ok(()) };
         let limits = live.session.link.limits(live.session.version);
-        codec::unsuback(live.session.outbox.buffer(), limits, unsubscribe.packet_id, &codes, None);
+        codec::unsuback(
+            live.session.outbox.buffer(),
+            limits,
+            unsubscribe.packet_id,
+            &codes,
+            None,
+        );
         self.mark_dirty(at);
         Ok(())
     }
@@ -189,4 +217,3 @@ fn granted_code(qos: QoS) -> ReasonCode {
     // Granted QoS 0, 1 and 2 are the reason codes 0x00, 0x01 and 0x02.
     ReasonCode(qos as u8)
 }
-

@@ -13,7 +13,9 @@ use crate::topic::TopicName;
 impl Shard {
     pub(super) fn publish_sys(&mut self, topics: &[(&'static str, String)]) {
         for (topic, value) in topics {
-            let Ok(topic) = TopicName::new(topic) else { continue };
+            let Ok(topic) = TopicName::new(topic) else {
+                continue;
+            };
             let retain = self.shared.settings.retain_available;
             let fill = |publication: &mut crate::message::Publication<'_>| publication.retain = retain;
             self.publish_own(&topic, fill, value.as_bytes(), QoS::AtMostOnce, Origin::Broker);
@@ -42,7 +44,12 @@ impl Shard {
             return;
         }
         let client = self.live(at).map(|live| Arc::clone(&live.client));
-        let event = Event::Dropped { client, topic: topic.into(), reason: reason.as_str().into(), count: 1 };
+        let event = Event::Dropped {
+            client,
+            topic: topic.into(),
+            reason: reason.as_str().into(),
+            count: 1,
+        };
         self.observe(event);
     }
 
@@ -68,4 +75,3 @@ pub async fn run_observers(shard: ShardRef) {
         }
     }
 }
-

@@ -99,7 +99,9 @@ impl Shard {
 
     fn keep_alive_due(&mut self, subscriber: SubscriberId, conn: u64) {
         let (now, held_back) = (self.now, !self.backlog.is_empty());
-        let Some(Slot::Live(live)) = self.slot(subscriber) else { return };
+        let Some(Slot::Live(live)) = self.slot(subscriber) else {
+            return;
+        };
         if live.conn.number != conn {
             return;
         }
@@ -109,7 +111,8 @@ impl Shard {
             self.timers.set(deadline, Due::KeepAlive(subscriber, conn));
         } else if held_back {
             // It is the broker who does not read: the client's packets may be waiting in the socket.
-            self.timers.set(now.plus(patience), Due::KeepAlive(subscriber, conn));
+            self.timers
+                .set(now.plus(patience), Due::KeepAlive(subscriber, conn));
         } else {
             let what = "no packet for one and a half times the Keep Alive";
             self.close(subscriber.slot, &Close::new(ReasonCode::KEEP_ALIVE_TIMEOUT, what));

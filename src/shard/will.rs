@@ -36,9 +36,13 @@ impl Shard {
             }
         }
         // Checked at CONNECT.
-        let Ok(topic) = TopicName::new(&will.topic) else { return };
+        let Ok(topic) = TopicName::new(&will.topic) else {
+            return;
+        };
         let expires_at = self.expires_at(will.message_expiry);
-        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else { return };
+        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
+            return;
+        };
         let id = self.ids.next_id();
         let mut publication =
             crate::message::Publication::new(id, &topic, &will.payload, will.qos, Origin::Will);

@@ -154,7 +154,11 @@ impl TopicFilter {
                 _ => {}
             }
         }
-        Ok(Self { text: text.into(), start: u32::try_from(start).unwrap_or(0), wildcard })
+        Ok(Self {
+            text: text.into(),
+            start: u32::try_from(start).unwrap_or(0),
+            wildcard,
+        })
     }
 
     /// The whole text, as subscribed.
@@ -251,10 +255,16 @@ mod tests {
             ("\u{e9}", "e\u{301}"),
         ];
         for (filter, topic) in yes {
-            assert!(TopicFilter::parse(filter).unwrap().matches(topic), "{filter} {topic}");
+            assert!(
+                TopicFilter::parse(filter).unwrap().matches(topic),
+                "{filter} {topic}"
+            );
         }
         for (filter, topic) in no {
-            assert!(!TopicFilter::parse(filter).unwrap().matches(topic), "{filter} {topic}");
+            assert!(
+                !TopicFilter::parse(filter).unwrap().matches(topic),
+                "{filter} {topic}"
+            );
         }
     }
 

@@ -57,7 +57,9 @@ impl<T> TopicTree<T> {
         // Up to the level before the first wildcard, without its slash: `a/#` matches `a` too.
         let literal = text.split(['+', '#']).next().unwrap_or_default();
         let prefix = literal.strip_suffix('/').unwrap_or(literal);
-        let range = self.0.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let range = self
+            .0
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         for (topic, value) in range.take_while(|(topic, _)| topic.starts_with(prefix)) {
             if filter.matches(topic) {
                 show(topic, value);
@@ -77,7 +79,9 @@ mod tests {
         for topic in topics {
             tree.insert(&TopicName::new(topic).unwrap(), topic);
         }
-        for filter in ["a", "a/#", "a/+", "#", "+", "+/b", "/+", "$SYS/#", "/#", "a/b/+", "x/#"] {
+        for filter in [
+            "a", "a/#", "a/+", "#", "+", "+/b", "/+", "$SYS/#", "/#", "a/b/+", "x/#",
+        ] {
             let filter = TopicFilter::parse(filter).unwrap();
             let mut found = Vec::new();
             tree.matching(&filter, |_, topic| found.push(*topic));

@@ -124,7 +124,10 @@ fn authorize<T>(
         Some(Word::Next) => Ok(Vote::Next),
         Some(Word::Deny) => match &said.first {
             Value::Nil | Value::String(_) => Ok(Vote::Deny(None, reason(hook, &said.first)?)),
-            code => Ok(Vote::Deny(Some(refusal_code(hook, code)?), reason(hook, &said.second)?)),
+            code => Ok(Vote::Deny(
+                Some(refusal_code(hook, code)?),
+                reason(hook, &said.second)?,
+            )),
         },
         Some(Word::Disconnect) => Ok(Vote::Disconnect(reason(hook, &said.first)?)),
         _ => Err(nonsense(

@@ -64,7 +64,11 @@ impl Inboxes {
         let seq = self.next_seq;
         self.next_seq += 1;
         if let Some(entries) = self.inboxes.get_mut(inbox) {
-            entries.push_back(Entry { seq, stored_at: now, delivery });
+            entries.push_back(Entry {
+                seq,
+                stored_at: now,
+                delivery,
+            });
             self.order.push_back((seq, inbox));
             self.len += 1;
         }
@@ -76,7 +80,11 @@ impl Inboxes {
     fn make_room(&mut self, now: Millis) -> usize {
         let mut evicted = 0;
         while let Some(&(seq, inbox)) = self.order.front() {
-            let entry = self.inboxes.get(inbox).and_then(VecDeque::front).filter(|entry| entry.seq == seq);
+            let entry = self
+                .inboxes
+                .get(inbox)
+                .and_then(VecDeque::front)
+                .filter(|entry| entry.seq == seq);
             if let Some(entry) = entry {
                 let too_old = entry.stored_at.0.saturating_add(self.limits.age_ms) <= now.0;
                 if self.len < self.limits.messages_per_instance && !too_old {
@@ -107,7 +115,11 @@ impl Inboxes {
     }
 
     pub(super) fn read(&self, client: &str, after: InboxSeq, max: usize) -> Page {
-        let Some(entries) = self.by_client.get(client).and_then(|inbox| self.inboxes.get(*inbox)) else {
+        let Some(entries) = self
+            .by_client
+            .get(client)
+            .and_then(|inbox| self.inboxes.get(*inbox))
+        else {
             return Page::default();
         };
         let start = entries.partition_point(|entry| entry.seq <= after.0);
@@ -116,12 +128,19 @@ impl Inboxes {
             .take(max)
             .map(|entry| (InboxSeq(entry.seq), entry.delivery.clone()))
             .collect();
-        Page { more: start + deliveries.len() < entries.len(), deliveries }
+        Page {
+            more: start + deliveries.len() < entries.len(),
+            deliveries,
+        }
     }
 
     pub(super) fn acknowledge(&mut self, client: &str, up_to: InboxSeq) {
-        let Some(inbox) = self.by_client.get(client).copied() else { return };
-        let Some(entries) = self.inboxes.get_mut(inbox) else { return };
+        let Some(inbox) = self.by_client.get(client).copied() else {
+            return;
+        };
+        let Some(entries) = self.inboxes.get_mut(inbox) else {
+            return;
+        };
         while entries.front().is_some_and(|entry| entry.seq <= up_to.0) {
             entries.pop_front();
             self.len -= 1;
@@ -133,11 +152,10 @@ impl Inboxes {
     }
 
     pub(super) fn discard(&mut self, client: &str) {
-        if let Some(inbox) = self.by_client.remove(client) {
-            if let Some(entries) = self.inboxes.try_remove(inbox) {
+        if let Some(inbox) = self.by_client.remove(client)
+            && let Some(entries) = self.inboxes.try_remove(inbox) {
                 self.len -= entries.len();
             }
-        }
     }
 }
 
@@ -150,8 +168,7 @@ mod tests {
 
     fn delivery(number: u128) -> Delivery {
         let topic = TopicName::new("t").unwrap();
-        let publication =
-            Publication::new(MessageId(number), &topic, b"x", QoS::AtLeastOnce, Origin::Client);
+        let publication = Publication::new(MessageId(number), &topic, b"x", QoS::AtLeastOnce, Origin::Client);
         Delivery {
             message: publication.share(),
             qos: QoS::AtLeastOnce,
@@ -161,11 +178,19 @@ mod tests {
     }
 
     fn inboxes(messages_per_instance: usize) -> Inboxes {
-        Inboxes::new(InboxLimits { messages_per_instance, age_ms: 1000 })
+        Inboxes::new(InboxLimits {
+            messages_per_instance,
+            age_ms: 1000,
+        })
     }
 
     fn ids(inboxes: &Inboxes, client: &str) -> Vec<u128> {
-        inboxes.read(client, InboxSeq(0), 100).deliveries.iter().map(|(_, d)| d.message.id.0).collect()
+        inboxes
+            .read(client, InboxSeq(0), 100)
+            .deliveries
+            .iter()
+            .map(|(_, d)| d.message.id.0)
+            .collect()
     }
 
     #[test]

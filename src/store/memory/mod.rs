@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{
-    Append, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError, StoreFuture,
-};
+use super::{Append, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError, StoreFuture};
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::Message;
 use crate::time::Millis;
@@ -52,7 +50,10 @@ impl MemoryStore {
         if let Some(inboxes) = all.get_mut(instance) {
             return work(inboxes);
         }
-        work(all.entry(instance.clone()).or_insert_with(|| Inboxes::new(self.limits)))
+        work(
+            all.entry(instance.clone())
+                .or_insert_with(|| Inboxes::new(self.limits)),
+        )
     }
 }
 
@@ -96,7 +97,9 @@ impl Store for MemoryStore {
         expected: Revision,
     ) -> StoreFuture<'a, Revision> {
         let mut records = self.records.lock();
-        let current = records.get(session).map_or(Revision(0), |(_, revision)| *revision);
+        let current = records
+            .get(session)
+            .map_or(Revision(0), |(_, revision)| *revision);
         if current != expected {
             return Box::pin(ready(Err(StoreError::Stale)));
         }
