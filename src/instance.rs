@@ -45,8 +45,6 @@ impl SessionKey {
     /// The hasher is seeded, so that strangers cannot choose client ids that all meet on one core.
     #[must_use]
     pub fn home(&self, seed: &impl BuildHasher, shards: usize) -> u16 {
-        
-        
         let shards = u64::try_from(shards.max(1)).unwrap_or(1);
         u16::try_from(seed.hash_one(self) % shards).unwrap_or(0)
     }

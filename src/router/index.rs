@@ -229,10 +229,9 @@ impl Filters {
         let levels: SmallVec<[&str; 16]> = topic.split('/').collect();
         // (node, how many levels it stands for); the root is where nothing has been matched.
         let mut open: SmallVec<[(u32, usize); 16]> = SmallVec::new();
-        if wild_start
-            && let Some(subscribers) = &self.root.hash {
-                show(subscribers);
-            }
+        if wild_start && let Some(subscribers) = &self.root.hash {
+            show(subscribers);
+        }
         let descend = |open: &mut SmallVec<[(u32, usize); 16]>, parent, plus: Option<u32>, depth: usize| {
             let Some(level) = levels.get(depth) else { return };
             if let Some(plus) = plus {

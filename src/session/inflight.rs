@@ -278,9 +278,10 @@ impl Inflight {
 
     fn place(&mut self, id: u16) -> Result<&mut Place, AckError> {
         if !self.carried.is_empty()
-            && let Some(carried) = self.carried.iter_mut().find(|carried| carried.id == id) {
-                return Ok(&mut carried.place);
-            }
+            && let Some(carried) = self.carried.iter_mut().find(|carried| carried.id == id)
+        {
+            return Ok(&mut carried.place);
+        }
         let offset = ((u32::from(id) + IDS - u32::from(self.first_id)) % IDS) as usize;
         self.ring
             .get_mut(offset)

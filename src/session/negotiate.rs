@@ -154,7 +154,7 @@ pub fn negotiate(
         receive_maximum: (receive_maximum != u16::MAX).then_some(receive_maximum),
         maximum_qos: (settings.maximum_qos != QoS::ExactlyOnce).then_some(settings.maximum_qos),
         retain_available: (!settings.retain_available).then_some(false),
-        maximum_packet_size: (maximum_packet_size < 268_435_460).then_some(maximum_packet_size),
+        maximum_packet_size: (maximum_packet_size < 1 << 28).then_some(maximum_packet_size),
         topic_alias_maximum: (settings.topic_alias_maximum > 0).then_some(settings.topic_alias_maximum),
         wildcard_subscription_available: (!settings.wildcard_available).then_some(false),
         subscription_identifiers_available: (!settings.subscription_ids_available).then_some(false),

@@ -225,9 +225,10 @@ impl Shard {
         };
         let ended = absent.expires_at.is_some_and(|at| at <= now);
         if absent.will.as_ref().is_some_and(|will| will.due <= now || ended)
-            && let Some(PendingWill { will, client, .. }) = absent.will.take() {
-                self.publish_will(&will, &client);
-            }
+            && let Some(PendingWill { will, client, .. }) = absent.will.take()
+        {
+            self.publish_will(&will, &client);
+        }
         if ended {
             self.end_absent(subscriber.slot);
         }

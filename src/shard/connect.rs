@@ -214,9 +214,10 @@ impl Shard {
         self.pump(at);
         let id = ConnId { slot: at, number };
         if !behind.is_empty()
-            && let Err(end) = self.take_bytes(at, &behind) {
-                self.end_connection(id, end);
-            }
+            && let Err(end) = self.take_bytes(at, &behind)
+        {
+            self.end_connection(id, end);
+        }
         id
     }
 

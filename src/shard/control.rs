@@ -73,11 +73,12 @@ impl Shard {
             }
             Control::Activate(number, reply) => {
                 if self.staged.as_ref().is_some_and(|(staged, _)| *staged == number)
-                    && let Some((_, hooks)) = self.staged.take() {
-                        let before = std::mem::replace(&mut self.hooks, hooks);
-                        self.hooks.adopt(before);
-                        self.generation_changed();
-                    }
+                    && let Some((_, hooks)) = self.staged.take()
+                {
+                    let before = std::mem::replace(&mut self.hooks, hooks);
+                    self.hooks.adopt(before);
+                    self.generation_changed();
+                }
                 let _nobody_waits = reply.send(());
             }
             Control::Abort(number) => {

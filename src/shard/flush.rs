@@ -60,9 +60,11 @@ impl Shard {
         match result {
             Ok(()) => {
                 if let Some(buffer) = session.outbox.reclaim()
-                    && self.buffers.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BUFFER_BYTES {
-                        self.buffers.push(buffer);
-                    }
+                    && self.buffers.len() < SPARE_BUFFERS
+                    && buffer.capacity() <= SPARE_BUFFER_BYTES
+                {
+                    self.buffers.push(buffer);
+                }
                 if io.wants_write() {
                     live.conn.wake();
                 }
@@ -109,9 +111,10 @@ impl Flusher {
         }
         *dirty = true;
         if self.dirty.is_empty()
-            && let Some(waker) = &self.waker {
-                waker.wake_by_ref();
-            }
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
         self.dirty.push(slot);
     }
 }

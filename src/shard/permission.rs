@@ -73,9 +73,12 @@ impl Shard {
             allowed: Some((generation, allowed, until)),
             ..
         }) = memo
-            && *generation == self.hooks.generation().number() && *allowed == asked && *until > self.now {
-                return Permission::Granted;
-            }
+            && *generation == self.hooks.generation().number()
+            && *allowed == asked
+            && *until > self.now
+        {
+            return Permission::Granted;
+        }
         self.ask_publish(at, topic, publish, memo)
     }
 
@@ -93,9 +96,11 @@ impl Shard {
             return Permission::Refused(ReasonCode::NOT_AUTHORIZED);
         };
         if let Some(kept) = key.as_ref().and_then(|key| live.kept.get(key))
-            && kept.generation == generation && kept.until > now {
-                return permission(&kept.decision);
-            }
+            && kept.generation == generation
+            && kept.until > now
+        {
+            return permission(&kept.decision);
+        }
         let client = Arc::clone(&live.client);
         let request = PublishRequest {
             topic,

@@ -153,9 +153,10 @@ impl Inboxes {
 
     pub(super) fn discard(&mut self, client: &str) {
         if let Some(inbox) = self.by_client.remove(client)
-            && let Some(entries) = self.inboxes.try_remove(inbox) {
-                self.len -= entries.len();
-            }
+            && let Some(entries) = self.inboxes.try_remove(inbox)
+        {
+            self.len -= entries.len();
+        }
     }
 }
 
