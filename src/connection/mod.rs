@@ -112,14 +112,6 @@ fn detach(admission: Admission<Io>) -> std::io::Result<Admission<Detached>> {
 
 /// On the home shard: authentication, session, and then the rest of the connection's life.
 async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
-    if shard.borrow().is_draining() {
-        let refusal = Refusal {
-            version: admission.connect.version,
-            reason: ReasonCode::SERVER_UNAVAILABLE,
-            what: "the broker is stopping".to_owned(),
-        };
-        return refuse(&shard, admission.io, &refusal).await;
-    }
     let timeout = shard.borrow().shared().limits.connect_timeout;
     let authenticated = tokio::time::timeout(timeout, authenticate::run(&shard, &mut admission)).await;
     let admitted: Admitted = match authenticated {
@@ -129,6 +121,20 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
         Err(_late) => return close_silently(&shard, admission.io, "authentication took too long").await,
     };
     let version = admission.connect.version;
+    let allowed = shard.borrow().may_begin(&admission.key);
+    if let Err((reason, what)) = allowed {
+        let what = what.to_owned();
+        return refuse(
+            &shard,
+            admission.io,
+            &Refusal {
+                version,
+                reason,
+                what,
+            },
+        )
+        .await;
+    }
     match admit(&shard, admission, admitted).await {
         Ok(id) => {
             // A task of its own: this one's future has room for everything that comes before, some kilobytes of it, and

@@ -148,6 +148,18 @@ fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening 
                 "the will topic is not a topic name",
             );
         }
+        if !shared.limits.admit_topic(&will.topic) {
+            return refused(
+                ReasonCode::TOPIC_NAME_INVALID,
+                "the will topic is longer or deeper than this broker allows",
+            );
+        }
+        if will.payload.len() > shared.settings.payload_size {
+            return refused(
+                ReasonCode::PACKET_TOO_LARGE,
+                "the will's payload is larger than limits.payload_size",
+            );
+        }
         if will.qos > shared.settings.maximum_qos || will.qos > QoS::ExactlyOnce {
             // [MQTT-3.2.2-12]
             return refused(

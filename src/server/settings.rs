@@ -45,7 +45,8 @@ pub(super) fn limits(config: &Config) -> Limits {
         topic_length: limits.topic_length,
         topic_levels: limits.topic_levels,
         retained_messages: limits.retained_messages,
-        sessions: limits.sessions,
+        // Client ids spread evenly, so each shard takes its part.
+        sessions: limits.sessions.div_ceil(config.server.shard_count().max(1)),
     }
 }
 

@@ -249,6 +249,9 @@ impl Session {
         message_expiry: Option<u32>,
         wires: &mut Wires,
     ) {
+        if let Some(sent) = self.sent.get_mut(head.qos as usize) {
+            *sent += 1;
+        }
         let own_properties = self.version == ProtocolVersion::V5
             && (!subscription_ids.is_empty() || self.link.topic_alias_maximum > 0);
         if publication.payload.len() >= SHARE_FROM {

@@ -111,7 +111,7 @@ impl Inflight {
     /// Takes a packet id for a message that goes out now. Ask [`Self::has_room`] first.
     #[inline]
     pub fn send(&mut self, qos: QoS, kept: Option<Box<Delivery>>) -> u16 {
-        if self.ring.len() > 2 * usize::from(self.out) + SLACK || !self.carried.is_empty() {
+        if self.ring.len() > self.longest() || !self.carried.is_empty() {
             self.step_over();
         }
         let id = self.id_at(self.ring.len());
@@ -124,21 +124,32 @@ impl Inflight {
     /// passed over until it is free.
     #[cold]
     fn step_over(&mut self) {
-        while self.ring.len() > 2 * usize::from(self.out) + SLACK {
-            let Some(place) = self.ring.pop_front() else { break };
-            let id = self.first_id;
-            self.first_id = self.id_at(1);
-            if !matches!(place, Place::Done) {
-                self.carried.push_back(Carried {
-                    id,
-                    place,
-                    sent: true,
-                });
+        loop {
+            if self.ring.len() > self.longest() {
+                let Some(place) = self.ring.pop_front() else {
+                    return;
+                };
+                let id = self.first_id;
+                self.first_id = self.id_at(1);
+                if !matches!(place, Place::Done) {
+                    self.carried.push_back(Carried {
+                        id,
+                        place,
+                        sent: true,
+                    });
+                }
+            } else if self.carried.iter().any(|carried| carried.id == self.next_id()) {
+                self.ring.push_back(Place::Done);
+            } else {
+                return;
             }
         }
-        while self.carried.iter().any(|carried| carried.id == self.next_id()) {
-            self.ring.push_back(Place::Done);
-        }
+    }
+
+    /// How long the ring may be: in proportion to what is out, and never so long that an id stands in it twice.
+    #[inline]
+    fn longest(&self) -> usize {
+        (2 * usize::from(self.out) + SLACK).min((IDS - 1) as usize)
     }
 
     /// The next message of an earlier connection that may go out again: same id, same order [MQTT-4.4.0-1].

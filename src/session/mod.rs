@@ -76,6 +76,8 @@ pub struct Session {
     pub keep_sent: bool,
     /// There is more for this session in the store's inbox, all of it newer than `queue`.
     pub spilled: bool,
+    /// PUBLISH packets put into the outbox since somebody asked, by QoS.
+    sent: [u64; 3],
     /// Sent with QoS 1 and 2, not acknowledged.
     inflight: Inflight,
     /// QoS 1 and 2 that wait for room in the window, oldest first.
@@ -106,6 +108,7 @@ impl Session {
             outbox: Outbox::default(),
             keep_sent: false,
             spilled: false,
+            sent: [0; 3],
             inflight: Inflight::default(),
             queue: VecDeque::new(),
             queue_qos0: VecDeque::new(),
@@ -128,6 +131,18 @@ impl Session {
     #[must_use]
     pub fn inflight_len(&self) -> usize {
         usize::from(self.inflight.out())
+    }
+
+    /// How many PUBLISH packets of each QoS have gone into the outbox since this was asked last.
+    #[inline]
+    pub fn take_sent(&mut self) -> [u64; 3] {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Retained messages that wait.
+    #[must_use]
+    pub fn retained_len(&self) -> usize {
+        self.retained.len()
     }
 
     /// Messages that wait in memory.

@@ -160,6 +160,11 @@ impl Session {
         }
     }
 
+    /// A QoS 2 message was not taken after all: when it is sent again, it is new.
+    pub fn forget_received(&mut self, packet_id: u16) {
+        self.received.remove(&packet_id);
+    }
+
     /// Puts an acknowledgement into the outbox.
     pub(super) fn acknowledge(&mut self, packet_type: PacketType, packet_id: u16, reason: ReasonCode) {
         // It always fits: four or six bytes, and a client that takes less could not even be told its SUBACK.

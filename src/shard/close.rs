@@ -122,15 +122,14 @@ impl Shard {
             };
             self.rest(at, rest, will, live.client, live.revision);
         } else {
-            let ended = (live.session, live.client, live.revision);
+            // Ended before its will is published: nobody of this session is to get or keep it any more.
+            live.presence.set_online(false);
+            self.end_session(at, &live.session.subscriptions, live.revision.0 > 0);
             if let Some(will) = will {
-                self.publish_will(&will, &ended.1);
+                self.publish_will(&will, &live.client);
             }
-            self.end_session(at, &ended.0.subscriptions, ended.2.0 > 0);
-            self.observe(Event::SessionEnd {
-                client: ended.1,
-                reason: "the connection ended".into(),
-            });
+            let (client, reason) = (live.client, "the connection ended".into());
+            self.observe(Event::SessionEnd { client, reason });
         }
     }
 
@@ -172,7 +171,7 @@ impl Shard {
                 // The earlier of delay and session end (3.1.3.2.2).
                 self.timers
                     .set(due.min(expires_at.unwrap_or(due)), Due::Absent(subscriber));
-                Some(PendingWill { will, due, client })
+                Some(PendingWill { will, due })
             }
             None => None,
         };
@@ -183,6 +182,7 @@ impl Shard {
         let absent = Absent {
             key: key.clone(),
             presence,
+            client,
             will,
             expires_at,
             revision,
@@ -224,25 +224,26 @@ impl Shard {
             return;
         };
         let ended = absent.expires_at.is_some_and(|at| at <= now);
-        if absent.will.as_ref().is_some_and(|will| will.due <= now || ended)
-            && let Some(PendingWill { will, client, .. }) = absent.will.take()
+        if !ended
+            && absent.will.as_ref().is_some_and(|will| will.due <= now)
+            && let Some(PendingWill { will, .. }) = absent.will.take()
         {
+            let client = Arc::clone(&absent.client);
             self.publish_will(&will, &client);
         }
         if ended {
-            self.end_absent(subscriber.slot);
+            self.end_absent(subscriber.slot, "expired");
         }
     }
 
     /// A session without a connection ends: it expired, or the client wants a new one.
-    pub(super) fn end_absent(&mut self, at: u32) {
+    pub(super) fn end_absent(&mut self, at: u32, reason: &'static str) {
         let Some(Slot::Absent(absent)) = self.slots.get_mut(at as usize) else {
             return;
         };
-        let (key, will) = (absent.key.clone(), absent.will.take());
-        if let Some(PendingWill { will, client, .. }) = will {
-            self.publish_will(&will, &client);
-        }
+        let (key, will, client) = (absent.key.clone(), absent.will.take(), Arc::clone(&absent.client));
+        // What this turn still has for its inbox has to be there before the inbox is forgotten.
+        self.settle_turn();
         self.metrics.sessions_offline.sub(1);
         // Its filters are in the record; the index forgets a subscriber by them.
         let subscriber = self.subscriber(at);
@@ -268,6 +269,12 @@ impl Shard {
                 tracing::error!(%error, "an ended session could not be forgotten");
             }
         });
+        // The earlier of delay and session end (3.1.3.2.2).
+        if let Some(PendingWill { will, .. }) = will {
+            self.publish_will(&will, &client);
+        }
+        let reason = reason.into();
+        self.observe(Event::SessionEnd { client, reason });
     }
 
     /// The session in `at` ends with its connection.
@@ -280,6 +287,7 @@ impl Shard {
         self.metrics.sessions.sub(1);
         let Some(slot) = self.vacate(at) else { return };
         if stored {
+            self.settle_turn();
             let (shared, key) = (Arc::clone(&self.shared), slot.key().clone());
             let work = async move { shared.store.discard(&key).await };
             self.when_done(work, |_, _: Result<(), StoreError>| ());
@@ -298,13 +306,14 @@ struct Resting {
 impl Absent {
     /// Stands in for a slot while its session is being parted from its connection.
     fn placeholder(slot: &Slot) -> Self {
-        let (key, presence) = match slot {
-            Slot::Live(live) => (live.key.clone(), Arc::clone(&live.presence)),
-            Slot::Absent(absent) => (absent.key.clone(), Arc::clone(&absent.presence)),
+        let (key, presence, client) = match slot {
+            Slot::Live(live) => (&live.key, &live.presence, &live.client),
+            Slot::Absent(absent) => (&absent.key, &absent.presence, &absent.client),
         };
         Self {
-            key,
-            presence,
+            key: key.clone(),
+            presence: Arc::clone(presence),
+            client: Arc::clone(client),
             will: None,
             expires_at: None,
             revision: crate::store::Revision(0),

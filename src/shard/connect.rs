@@ -108,10 +108,18 @@ impl Shard {
         (Rc::strong_count(&self.openings) <= self.shared.limits.connecting).then(|| Rc::clone(&self.openings))
     }
 
-    /// Whether no new session may begin.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.draining
+    /// May a session with this key begin, or go on, here?
+    ///
+    /// # Errors
+    /// Why not: what CONNACK says, and a sentence.
+    pub fn may_begin(&self, key: &SessionKey) -> Result<(), (ReasonCode, &'static str)> {
+        if self.draining {
+            return Err((ReasonCode::SERVER_UNAVAILABLE, "the broker is stopping"));
+        }
+        if self.by_key.len() >= self.shared.limits.sessions && !self.by_key.contains_key(key) {
+            return Err((ReasonCode::QUOTA_EXCEEDED, "limits.sessions is reached"));
+        }
+        Ok(())
     }
 
     /// The old connection is closed [MQTT-3.1.4-3]; nobody waits for its socket. With a clean start its session ends as
@@ -126,7 +134,7 @@ impl Shard {
         }
         if clean_start {
             if self.by_key.get(key) == Some(&at) {
-                self.end_absent(at);
+                self.end_absent(at, "clean start");
             }
             self.end_turn();
             return None;

@@ -120,8 +120,6 @@ impl Shard {
                     .deliver(publication, receiver, &mut self.wires, self.now, settings)
                 {
                     Outcome::Sent => {
-                        self.metrics.publish_sent.inc(receiver.qos as u8);
-                        live.conn.publishes_sent += 1;
                         self.flusher.mark(to.slot, &mut live.conn.dirty);
                         return;
                     }

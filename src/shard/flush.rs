@@ -56,6 +56,10 @@ impl Shard {
         }
         let (io, session) = (&mut live.conn.io, &mut live.session);
         let (written, result) = session.outbox.write_to(|slices| io.try_write(slices));
+        for (qos, sent) in (0u8..).zip(session.take_sent()) {
+            self.metrics.publish_sent.add(qos, sent);
+            live.conn.publishes_sent += sent;
+        }
         self.metrics.bytes_sent.add(written as u64);
         match result {
             Ok(()) => {

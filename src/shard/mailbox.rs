@@ -59,7 +59,7 @@ impl Signal {
     async fn rung(&self) {
         self.bell.notified().await;
         // Before looking: what comes after this rings again.
-        self.rung.store(false, Ordering::Release);
+        self.rung.swap(false, Ordering::AcqRel);
     }
 }
 

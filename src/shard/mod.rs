@@ -215,11 +215,12 @@ impl Shard {
 
     /// Ends a turn: hands out what it left for others.
     fn end_turn(&mut self) {
-        self.settle_turn();
-        self.ring_mailboxes();
+        // First, since their wills are messages too.
         while let Some(behind) = self.overflowed.pop() {
             self.close_overflowed(behind);
         }
+        self.settle_turn();
+        self.ring_mailboxes();
     }
 
     /// The id that the subscription index knows the session in `slot` by.

@@ -99,6 +99,14 @@ impl Shard {
             && kept.generation == generation
             && kept.until > now
         {
+            let by_size = rule.is_some_and(|rule| rule.by.contains(Inputs::SIZE));
+            if let (Some(memo), PublishDecision::Allow, false) = (memo, &kept.decision, by_size) {
+                let asked = Allowed {
+                    qos: publish.qos as u8,
+                    retain: publish.retain,
+                };
+                memo.allowed = Some((generation, asked, kept.until));
+            }
             return permission(&kept.decision);
         }
         let client = Arc::clone(&live.client);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::permission::Permission;
-use super::slot::Memo;
+use super::slot::{Memo, Slot};
 use crate::codec::{self, Publish, QoS, ReasonCode};
 use crate::hooks::{Hook, Transform};
 use crate::message::{Origin, Publication};
@@ -29,15 +29,19 @@ impl Shard {
         self.mark_dirty_if_answered(at, publish.qos);
 
         // What was agreed: quota, alias, duplicate.
-        let shared = Arc::clone(&self.shared);
-        let Some(live) = self.live(at) else { return Ok(()) };
-        let inbound = live.session.accept_publish(publish, &shared.settings)?;
+        let Some(Slot::Live(live)) = self.slots.get_mut(at as usize) else {
+            return Ok(());
+        };
+        let inbound = live.session.accept_publish(publish, &self.shared.settings)?;
         let Some(topic) = inbound.topic() else {
             return Ok(());
         };
 
         // Where it goes, if it may. The memo answers both for a client that stays with its topic.
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
+        if memo.is_none() {
+            self.check_topic(topic)?;
+        }
         match self.may_publish(at, topic, publish, &mut memo) {
             Permission::Granted => {}
             Permission::Refused(code) => {
@@ -50,26 +54,26 @@ impl Shard {
         if self.hooks.wants(Hook::Publish) {
             return self.publish_transformed(at, topic, publish, frame);
         }
-        let matches = match &memo {
-            Some(memo) if memo.matches.is_current(&shared.index) => Arc::clone(&memo.matches),
-            _ => {
-                self.check_topic(topic)?;
-                self.matches.lookup(&shared.index, topic).map_err(not_a_topic)?
-            }
+        let allowed = memo.as_ref().and_then(|memo| memo.allowed);
+        let matches = match memo {
+            Some(memo) if memo.matches.is_current(&self.shared.index) => memo.matches,
+            _ => self
+                .matches
+                .lookup(&self.shared.index, topic)
+                .map_err(not_a_topic)?,
         };
 
         let id = self.ids.next_id();
-        let topic = matches.topic.clone();
-        let mut publication = Publication::new(id, &topic, publish.payload, publish.qos, Origin::Client);
+        let mut publication =
+            Publication::new(id, &matches.topic, publish.payload, publish.qos, Origin::Client);
         publication.frame = frame;
         publication.forward = &publish.properties.forward;
         publication.retain = publish.retain;
         publication.expires_at = self.expires_at(publish.properties.message_expiry);
 
-        let (receivers, settled) = self.distribute(at, &publication, &matches, publish.packet_id);
+        let (receivers, settled) = self.distribute(at, &publication, &matches, publish);
         self.answer(at, publish, success(receivers), settled);
         if let Some(live) = self.live(at) {
-            let allowed = memo.and_then(|memo| memo.allowed);
             live.memo = Some(Memo { matches, allowed });
         }
         Ok(())
@@ -83,7 +87,6 @@ impl Shard {
         publish: &Publish<'_>,
         frame: Option<&Bytes>,
     ) -> Result<(), Close> {
-        self.check_topic(topic)?;
         let Some(live) = self.live(at) else { return Ok(()) };
         let client = Arc::clone(&live.client);
         let published = self
@@ -104,6 +107,7 @@ impl Shard {
         };
         let patch = patch.unwrap_or_default();
         let to = patch.topic.as_deref().unwrap_or(topic);
+        self.check_topic(to)?;
         let matches = self.matches.lookup(&self.shared.index, to).map_err(not_a_topic)?;
         let topic = matches.topic.clone();
         let payload = patch.payload.as_deref().unwrap_or(publish.payload);
@@ -118,7 +122,7 @@ impl Shard {
         publication.forward = forward.as_deref().unwrap_or(&publish.properties.forward);
         publication.retain = patch.retain.unwrap_or(publish.retain);
         publication.expires_at = self.expires_at(expiry);
-        let (receivers, settled) = self.distribute(at, &publication, &matches, publish.packet_id);
+        let (receivers, settled) = self.distribute(at, &publication, &matches, publish);
         self.answer(at, publish, success(receivers), settled);
         Ok(())
     }
@@ -130,7 +134,7 @@ impl Shard {
         at: u32,
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
-        packet_id: u16,
+        publish: &Publish<'_>,
     ) -> (usize, bool) {
         let publisher = self.subscriber(at);
         let before = self.unsettled.len();
@@ -139,9 +143,10 @@ impl Shard {
         }
         let receivers = self.route(publication, matches, Some(publisher));
         let settled = self.unsettled.len() == before;
-        if !settled && publication.qos > QoS::AtMostOnce {
+        // The packet's QoS, and not the publication's, which a policy may have changed.
+        if !settled && publish.qos > QoS::AtMostOnce {
             self.unsettled
-                .acknowledge_later(publisher, packet_id, success(receivers));
+                .acknowledge_later(publisher, publish.packet_id, success(receivers));
         }
         (receivers, settled)
     }
@@ -171,8 +176,7 @@ impl Shard {
 
     /// The limits of a topic name, which MQTT itself does not set.
     fn check_topic(&self, topic: &str) -> Result<(), Close> {
-        let limits = &self.shared.limits;
-        if topic.len() > limits.topic_length || topic.split('/').count() > limits.topic_levels {
+        if !self.shared.limits.admit_topic(topic) {
             return Err(Close::new(
                 ReasonCode::TOPIC_NAME_INVALID,
                 "the topic name is longer or deeper than this broker allows",

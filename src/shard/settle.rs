@@ -1,7 +1,8 @@
 //! What a turn leaves for the store, and the acknowledgements that wait for it.
 //!
-//! A message for somebody who is not there is acknowledged to its publisher when the store has it, and not before. All
-//! such messages of a turn go to the store in one batch.
+//! A message for somebody on this shard who is not there is acknowledged to its publisher when the store has it, and not
+//! before. All such messages of a turn go to the store in one batch. For a receiver on another shard the mailbox is as
+//! safe as the memory store is; a durable store will need that shard's word first (see ARCHITECTURE.md, "Settling").
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::codec::ReasonCode;
 use crate::message::{Message, Publication};
 use crate::metrics::DropReason;
 use crate::router::SubscriberId;
+use crate::session::Close;
 use crate::store::{Append, InboxSeq, Page, StoreError};
 use crate::topic::TopicName;
 
@@ -88,15 +90,28 @@ impl Shard {
                 .messages_dropped
                 .add(DropReason::OfflineFull, evicted as u64),
             Err(error) => {
-                // Not stored, so not acknowledged: the publishers will send again.
-                tracing::error!(%error, messages = waiting.len(), "the store did not take messages; they are not acknowledged");
-                return;
+                // Not stored, so not acknowledged. A client sends again only when it comes again: so it has to go.
+                tracing::error!(%error, messages = waiting.len(), "the store did not take messages; their publishers are disconnected");
+                return self.close_unsettled(&waiting);
             }
         }
         for (publisher, packet_id, reason) in waiting {
             if let Some(Slot::Live(live)) = self.slot(publisher) {
                 live.session.settle(packet_id, reason);
                 self.mark_dirty(publisher.slot);
+            }
+        }
+    }
+
+    fn close_unsettled(&mut self, waiting: &[(SubscriberId, u16, ReasonCode)]) {
+        for (publisher, packet_id, _) in waiting {
+            if let Some(Slot::Live(live)) = self.slot(*publisher) {
+                live.session.forget_received(*packet_id);
+                let what = "the message could not be stored";
+                self.close(
+                    publisher.slot,
+                    &Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what),
+                );
             }
         }
     }
@@ -128,9 +143,8 @@ impl Shard {
             let more = page.more || unfinished;
             live.session
                 .take_from_inbox(page.deliveries.into_iter().map(|(_, delivery)| delivery), more);
-            if live.session.has_queued() {
-                self.pump(subscriber.slot);
-            } else if live.session.spilled && unfinished {
+            // One page a flush, and no recursion: pages may hold nothing that can be sent.
+            if live.session.has_queued() || live.session.spilled {
                 self.mark_dirty(subscriber.slot);
             }
         }

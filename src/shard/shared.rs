@@ -35,6 +35,14 @@ pub struct Limits {
     pub sessions: usize,
 }
 
+impl Limits {
+    /// Is a topic name, or a filter without `$share/NAME/`, within the limits that MQTT itself does not set?
+    #[must_use]
+    pub fn admit_topic(&self, topic: &str) -> bool {
+        topic.len() <= self.topic_length && topic.split('/').count() <= self.topic_levels
+    }
+}
+
 /// The surroundings of a shard.
 pub struct Shared {
     /// The time.

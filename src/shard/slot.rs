@@ -77,6 +77,8 @@ pub(super) struct Allowed {
 pub(super) struct Absent {
     pub(super) key: SessionKey,
     pub(super) presence: Arc<Presence>,
+    /// Who it was, to the hooks.
+    pub(super) client: Arc<Client>,
     /// Waits for its delay, or for the session's end if that comes first.
     pub(super) will: Option<PendingWill>,
     /// When the session ends; `None` is never.

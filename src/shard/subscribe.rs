@@ -1,6 +1,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
 
 use super::Shard;
 use super::slot::Slot;
@@ -30,11 +33,12 @@ impl Shard {
             ));
         }
         let mut codes = Vec::with_capacity(subscribe.filters.len());
-        let mut granted = Vec::new();
+        // By filter: a packet that names one filter ten thousand times brings its retained messages once.
+        let mut granted: HashMap<TopicFilter, SubscriptionOptions, FxBuildHasher> = HashMap::default();
         for asked in subscribe.filters {
             codes.push(match self.subscribe(at, &asked, subscribe.subscription_id)? {
                 Ok((qos, brings)) => {
-                    granted.extend(brings);
+                    granted.extend(brings.map(|granted| (granted.filter, granted.options)));
                     granted_code(qos)
                 }
                 Err(refusal) => refusal,
@@ -50,8 +54,8 @@ impl Shard {
             None,
         );
         self.mark_dirty(at);
-        for brings in granted {
-            self.bring_retained(at, brings);
+        for (filter, options) in granted {
+            self.bring_retained(at, filter, options);
         }
         Ok(())
     }
@@ -71,9 +75,7 @@ impl Shard {
         };
         let settings = &self.shared.settings;
         let limits = &self.shared.limits;
-        if asked.filter.len() > limits.topic_length
-            || filter.filter().split('/').count() > limits.topic_levels
-        {
+        if !limits.admit_topic(filter.filter()) {
             return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
         }
         if filter.share_name().is_some() {
@@ -145,12 +147,10 @@ impl Shard {
         self.hooks.authorize_subscribe(&client, &request).decision
     }
 
-    fn bring_retained(&mut self, at: u32, granted: Granted) {
+    fn bring_retained(&mut self, at: u32, filter: TopicFilter, options: SubscriptionOptions) {
         let subscriber = self.subscriber(at);
         let (shared, now) = (Arc::clone(&self.shared), self.now);
-        let filter = granted.filter;
         let work = async move { shared.store.retained(&shared.instance, &filter, now).await };
-        let options = granted.options;
         self.when_done(work, move |shard, found| {
             shard.retained_found(subscriber, options, found)
         });
@@ -166,9 +166,14 @@ impl Shard {
             Ok(messages) => messages,
             Err(error) => return tracing::error!(%error, "retained messages could not be read"),
         };
+        let most = self.shared.limits.retained_messages;
         let Some(Slot::Live(live)) = self.slot(subscriber) else {
             return;
         };
+        if live.session.retained_len() + messages.len() > most {
+            // It subscribes again and again and does not read what that brings.
+            return self.overflowed.push(subscriber);
+        }
         for message in messages {
             live.session.deliver_retained(Delivery {
                 qos: options.qos.min(message.qos),

@@ -45,6 +45,14 @@ impl Timers {
         }
     }
 
+    /// Forgets what nobody waits for any more, once that may be the greater part: a deadline can be days away, and a client
+    /// that comes and goes leaves one behind each time.
+    fn compact(&mut self, wanted: usize, is_wanted: impl Fn(&Due) -> bool) {
+        if self.heap.len() > 4 * wanted + 1024 {
+            self.heap.retain(|Reverse((_, due))| is_wanted(due));
+        }
+    }
+
     fn pop(&mut self, now: Millis) -> Option<Due> {
         let Reverse((at, due)) = self.heap.peek()?;
         if *at > now {
@@ -94,7 +102,25 @@ impl Shard {
                 }
             }
         }
+        self.compact_timers();
         self.end_turn();
+    }
+
+    fn compact_timers(&mut self) {
+        let (slots, generations, lingering) = (&self.slots, &self.generations, &self.lingering);
+        let slot = |id: &SubscriberId| {
+            let current = generations.get(id.slot as usize) == Some(&id.generation);
+            slots.get(id.slot as usize).filter(|_| current)
+        };
+        // A session that is at rest has one deadline or two; those of earlier rests go with its next connection.
+        self.timers
+            .compact(slots.len() + lingering.len(), |due| match due {
+                Due::KeepAlive(id, conn) => {
+                    matches!(slot(id), Some(Slot::Live(live)) if live.conn.number == *conn)
+                }
+                Due::Absent(id) => matches!(slot(id), Some(Slot::Absent(_))),
+                Due::LastWords(conn) => lingering.contains_key(conn),
+            });
     }
 
     fn keep_alive_due(&mut self, subscriber: SubscriberId, conn: u64) {

@@ -15,8 +15,6 @@ pub(super) struct PendingWill {
     pub(super) will: Box<Will>,
     /// When its delay is over.
     pub(super) due: Millis,
-    /// In whose name it is published.
-    pub(super) client: Arc<Client>,
 }
 
 impl Shard {

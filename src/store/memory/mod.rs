@@ -45,28 +45,28 @@ impl MemoryStore {
     }
 
     fn with_inboxes<R>(&self, instance: &InstanceId, work: impl FnOnce(&mut Inboxes) -> R) -> R {
-        let mut all = self.inboxes.lock();
-        // Two look-ups rather than `entry`, which would clone the key of an instance that is there already.
-        if let Some(inboxes) = all.get_mut(instance) {
-            return work(inboxes);
-        }
-        work(
-            all.entry(instance.clone())
-                .or_insert_with(|| Inboxes::new(self.limits)),
-        )
+        work(inboxes_of(&mut self.inboxes.lock(), instance, self.limits))
     }
+}
+
+/// The inboxes of an instance, made if need be.
+fn inboxes_of<'a>(
+    all: &'a mut HashMap<InstanceId, Inboxes>,
+    instance: &InstanceId,
+    limits: InboxLimits,
+) -> &'a mut Inboxes {
+    all.entry(instance.clone())
+        .or_insert_with(|| Inboxes::new(limits))
 }
 
 impl Store for MemoryStore {
     fn append(&self, batch: Vec<Append>, now: Millis) -> StoreFuture<'_, usize> {
-        let evicted = batch
-            .into_iter()
-            .map(|Append { session, delivery }| {
-                self.with_inboxes(&session.instance, |inboxes| {
-                    inboxes.append(&session.client_id, delivery, now)
-                })
-            })
-            .sum();
+        let mut all = self.inboxes.lock();
+        let mut evicted = 0;
+        for Append { session, delivery } in batch {
+            let inboxes = inboxes_of(&mut all, &session.instance, self.limits);
+            evicted += inboxes.append(&session.client_id, delivery, now);
+        }
         Box::pin(ready(Ok(evicted)))
     }
 
