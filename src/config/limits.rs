@@ -14,7 +14,7 @@ pub struct Limits {
     /// Connections at once, over all listeners. Default: 100000. One more is closed at once.
     #[serde(with = "humane::limit")]
     pub connections: usize,
-    /// New connections a second, over all listeners. Default: 2000. More wait in the system's queue.
+    /// New connections a second, over all listeners. Default: 2000. One more is closed at once.
     #[serde(with = "humane::limit")]
     pub connection_rate: u32,
     /// Connections at once that have not been let in yet (TLS, WebSocket, CONNECT, authentication). Default: 4000.

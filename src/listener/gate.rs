@@ -155,7 +155,7 @@ impl Gate {
                 tracing::warn!(
                     count,
                     limit,
-                    "connections refused: the limit `max_connections` is reached"
+                    "connections refused: the limit on connections is reached"
                 );
             }
             _ => {

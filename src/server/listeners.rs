@@ -1,21 +1,32 @@
 //! Opens the listeners of the configuration.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 
+use super::settings;
 use crate::config::tls::TlsSettings;
 use crate::config::{Config, Endpoint, Listener, ListenerKind};
-use crate::listener::{BindAddress, BindOptions, ShardListener, bind};
+use crate::listener::{BindAddress, BindOptions, Gate, ShardListener, bind};
 use crate::transport::tls::server_config;
 use crate::transport::websocket::WebSocketLimits;
 use crate::transport::{Acceptor, Limits};
 
+/// One listening socket of one shard.
+pub(super) struct Socket {
+    pub(super) socket: ShardListener,
+    pub(super) acceptor: Acceptor,
+    /// The listener's own limits, on all shards together.
+    pub(super) gate: Arc<Gate>,
+}
+
 /// Listening sockets, for each shard those it accepts on.
 pub(super) struct Opened {
-    pub(super) sockets: Vec<Vec<(ShardListener, Acceptor)>>,
+    pub(super) sockets: Vec<Vec<Socket>>,
 }
 
 pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
-    let mut sockets: Vec<Vec<(ShardListener, Acceptor)>> = Vec::new();
+    let mut sockets: Vec<Vec<Socket>> = Vec::new();
     sockets.resize_with(shards, Vec::new);
     for listener in config.listeners() {
         let acceptor = acceptor(config, &listener)
@@ -31,8 +42,13 @@ pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
         };
         let bound = bind(&listener.name, &address, options)?;
         tracing::info!(listener = listener.name, kind = listener.kind.as_str(), address = %bound.address, "listening");
+        let gate = Gate::new(settings::gate(listener.connections, listener.connection_rate));
         for (of_shard, socket) in sockets.iter_mut().zip(bound.sockets) {
-            of_shard.push((socket, acceptor.clone()));
+            of_shard.push(Socket {
+                socket,
+                acceptor: acceptor.clone(),
+                gate: Arc::clone(&gate),
+            });
         }
     }
     if sockets.iter().all(Vec::is_empty) {

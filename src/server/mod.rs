@@ -51,7 +51,10 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     // Ports first: when one is taken nothing else has happened yet.
     let opened = listeners::open(config, count)?;
     let admin_listener = open_admin(config)?;
-    let gate = Gate::new(settings::gate(config));
+    let gate = Gate::new(settings::gate(
+        config.limits.connections,
+        config.limits.connection_rate,
+    ));
 
     let (controls, lanes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {

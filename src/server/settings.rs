@@ -50,11 +50,10 @@ pub(super) fn limits(config: &Config) -> Limits {
     }
 }
 
-pub(super) fn gate(config: &Config) -> GateSettings {
-    let limits = &config.limits;
-    let rate = limits.connection_rate;
+/// Limits on connections at once and on new ones a second; the largest numbers are no limit.
+pub(super) fn gate(connections: usize, rate: u32) -> GateSettings {
     GateSettings {
-        max_connections: limits.connections,
+        max_connections: connections,
         rate: (rate != u32::MAX).then_some(rate),
         burst: rate.max(1),
     }

@@ -3,20 +3,21 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use anyhow::Context;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{LocalSet, spawn_local};
 
+use super::listeners::Socket;
 use crate::config::Config;
 use crate::connection;
 use crate::hooks::{Generation, ShardHooks};
-use crate::listener::{Gate, ShardListener, accept_loop};
+use crate::listener::{Gate, accept_loop};
 use crate::message::MessageIds;
 use crate::metrics::{Metrics, ShardMetrics};
 use crate::shard::{self, Control, Mailboxes, Shard, ShardRef, Shared, mailboxes};
-use crate::transport::Acceptor;
 
 /// The shards' threads.
 pub(super) struct Running {
@@ -32,7 +33,7 @@ struct Parts {
     lane: UnboundedReceiver<Control>,
     mailboxes: Mailboxes,
     metrics: Arc<ShardMetrics>,
-    sockets: Vec<(ShardListener, Acceptor)>,
+    sockets: Vec<Socket>,
     gate: Arc<Gate>,
     ids: MessageIds,
     cpu: Option<usize>,
@@ -45,7 +46,7 @@ impl Running {
         generation: &Arc<Generation>,
         lanes: Vec<UnboundedReceiver<Control>>,
         metrics: &Arc<Metrics>,
-        sockets: Vec<Vec<(ShardListener, Acceptor)>>,
+        sockets: Vec<Vec<Socket>>,
         gate: &Arc<Gate>,
         config: &Config,
     ) -> anyhow::Result<Self> {
@@ -139,17 +140,26 @@ fn serve(parts: Parts) -> anyhow::Result<()> {
     spawn_local(shard::watch_timers(Rc::clone(&shard)));
     spawn_local(shard::run_observers(Rc::clone(&shard)));
     spawn_local(shard::read_control(Rc::clone(&shard), lane, connection::arrive));
-    for (socket, acceptor) in sockets {
-        spawn_local(accept(Rc::clone(&shard), socket, acceptor, Arc::clone(&gate)));
+    for socket in sockets {
+        spawn_local(accept(Rc::clone(&shard), socket, Arc::clone(&gate)));
     }
     Ok(())
 }
 
-async fn accept(shard: ShardRef, socket: ShardListener, acceptor: Acceptor, gate: Arc<Gate>) {
+async fn accept(shard: ShardRef, socket: Socket, gate: Arc<Gate>) {
+    let own = socket.gate;
     let on_accept = |io, permit| {
-        spawn_local(connection::serve(Rc::clone(&shard), io, Box::new(permit)));
+        // The broker's limits are met; the listener's own come second. A socket that is dropped is closed.
+        let Ok(place) = own.admit(Instant::now()) else {
+            return;
+        };
+        spawn_local(connection::serve(
+            Rc::clone(&shard),
+            io,
+            Box::new((permit, place)),
+        ));
     };
-    if let Err(error) = accept_loop(socket, acceptor, gate, on_accept).await {
+    if let Err(error) = accept_loop(socket.socket, socket.acceptor, gate, on_accept).await {
         tracing::error!(%error, "a listener could not be opened on its shard");
     }
 }
