@@ -157,11 +157,14 @@ pub fn check(entries: &[PolicyEntry], base: &Path) -> Vec<LoadError> {
         .unwrap_or_default()
 }
 
-/// The folders whose changes may change a generation made of `entries`: those of the scripts and of what they require.
+/// The folders whose changes may change a generation made of `entries`: those of the scripts and of what they require,
+/// and where one is a symbolic link, the folder of the file that it leads to as well.
 pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation) -> BTreeSet<PathBuf> {
     let scripts = entries.iter().map(|entry| base.join(&entry.script));
     let files = scripts.chain(loaded.files().map(Path::to_path_buf));
     files
+        .flat_map(|file| [file.canonicalize().ok(), Some(file)])
+        .flatten()
         .filter_map(|file| file.parent().map(Path::to_path_buf))
         .collect()
 }

@@ -13,32 +13,38 @@ use parking_lot::RwLock;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::matches::{Recipients, recipients_of_several};
 use super::subscribers::Subscribers;
 use super::{Matches, Presence, SharedGroup, SubscriberId, SubscriptionOptions};
 use crate::topic::{TopicFilter, TopicName};
 
-/// How many counters tell changes apart by their first topic level.
-const COUNTERS: usize = 1024;
+/// How many counters tell changes apart.
+const COUNTERS: usize = 4096;
 
 /// A state of the index, as far as one topic is concerned.
+///
+/// A change concerns the topics that share the literal start of its filter, so each is counted by that: an exact filter
+/// by all of it, a wildcard filter by its first two levels, or one if the second is a wildcard already. A topic thus has
+/// three counters, and the one of filters that begin with a wildcard. They only ever grow, so their sum is the same
+/// only if each of them is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Which counter the topic's first level has.
-    counter: u16,
-    /// What that counter was.
-    level: u64,
-    /// What the counter of filters that begin with a wildcard was.
-    any: u64,
+    /// Which counters the topic has.
+    counters: [u16; 3],
+    /// What they were, with the one of filters that begin with a wildcard.
+    sum: u64,
 }
 
 /// Who is subscribed to what. One for each instance, shared by all shards.
 #[derive(Debug)]
 pub struct SubscriptionIndex {
     shards: usize,
+    /// The recipients of a topic that matches nothing.
+    nobody: Recipients,
     /// Seeded, so that strangers cannot choose levels that collide.
     hasher: DefaultHashBuilder,
     filters: RwLock<Filters>,
-    /// Changes of filters that begin with this level.
+    /// Changes of filters by a hash of their literal start.
     changes: Box<[AtomicU64]>,
     /// Changes of filters that begin with a wildcard.
     any_changes: AtomicU64,
@@ -54,6 +60,8 @@ struct Filters {
     root: Wild,
     /// Subscriptions, for the metrics.
     len: usize,
+    /// Different filters with a wildcard, for the metrics.
+    wildcards: usize,
 }
 
 /// The children of a node that are found without a look-up.
@@ -90,6 +98,7 @@ impl SubscriptionIndex {
     pub fn new(shards: usize) -> Self {
         Self {
             shards,
+            nobody: (0..shards).map(|_| Box::default()).collect(),
             hasher: DefaultHashBuilder::default(),
             filters: RwLock::default(),
             changes: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
@@ -155,27 +164,43 @@ impl SubscriptionIndex {
     pub fn matches(&self, topic: &TopicName) -> Matches {
         // Before the walk: a change during it makes the result look old, never an old result look right.
         let version = self.version(topic);
-        let mut found = Vec::new();
         let mut groups: Vec<Arc<SharedGroup>> = Vec::new();
-        self.filters.read().walk(&self.hasher, topic, |subscribers| {
-            found.extend_from_slice(subscribers.direct());
-            groups.extend_from_slice(subscribers.groups());
-        });
-        Matches::new(topic.clone(), version, self.shards, found, groups)
+        let found = {
+            let filters = self.filters.read();
+            let mut matched: SmallVec<[&Subscribers; 8]> = SmallVec::new();
+            filters.walk(&self.hasher, topic, |subscribers| {
+                groups.extend_from_slice(subscribers.groups());
+                if !subscribers.direct().is_empty() {
+                    matched.push(subscribers);
+                }
+            });
+            match &*matched {
+                [] => Ok(Arc::clone(&self.nobody)),
+                [one] => Ok(one.recipients(self.shards)),
+                several => Err(several.iter().flat_map(|one| one.direct()).copied().collect()),
+            }
+        };
+        // Sorting takes its time and needs no lock.
+        let by_shard = found.unwrap_or_else(|several| recipients_of_several(several, self.shards));
+        Matches {
+            topic: topic.clone(),
+            version,
+            by_shard,
+            groups: groups.into(),
+        }
     }
 
     /// The state of the index for this topic.
     #[must_use]
     pub fn version(&self, topic: &str) -> Version {
-        let counter = self.counter(topic);
-        let level = self
-            .changes
-            .get(usize::from(counter))
-            .map_or(0, |changes| changes.load(Ordering::Acquire));
+        let mut slashes = memchr::memchr_iter(b'/', topic.as_bytes());
+        let first = slashes.next().unwrap_or(topic.len());
+        let second = slashes.next().unwrap_or(topic.len());
+        let counter = |end| self.counter(topic.get(..end).unwrap_or(topic));
+        let counters = [counter(first), counter(second), counter(topic.len())];
         Version {
-            counter,
-            level,
-            any: self.any_changes.load(Ordering::Acquire),
+            counters,
+            sum: self.sum(counters),
         }
     }
 
@@ -183,9 +208,18 @@ impl SubscriptionIndex {
     #[inline]
     #[must_use]
     pub fn is_current(&self, version: Version) -> bool {
-        let level = self.changes.get(usize::from(version.counter));
-        level.is_some_and(|level| level.load(Ordering::Acquire) == version.level)
-            && self.any_changes.load(Ordering::Acquire) == version.any
+        self.sum(version.counters) == version.sum
+    }
+
+    #[inline]
+    fn sum(&self, counters: [u16; 3]) -> u64 {
+        let count = |counter: u16| {
+            let changes = self.changes.get(usize::from(counter));
+            changes.map_or(0, |changes| changes.load(Ordering::Acquire))
+        };
+        let counts = counters.map(count);
+        let any = self.any_changes.load(Ordering::Acquire);
+        counts.iter().fold(any, |sum, count| sum.wrapping_add(*count))
     }
 
     /// How many subscriptions there are.
@@ -194,17 +228,26 @@ impl SubscriptionIndex {
         self.filters.read().len
     }
 
+    /// How many different filters there are; those of shared subscriptions count without `$share/NAME/`.
+    #[must_use]
+    pub fn filters(&self) -> usize {
+        let filters = self.filters.read();
+        filters.exact.len() + filters.wildcards
+    }
+
     /// There is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn counter(&self, topic: &str) -> u16 {
-        let first = topic.split('/').next().unwrap_or_default();
-        u16::try_from(self.hasher.hash_one(first) % COUNTERS as u64).unwrap_or(0)
+    /// Which counter has this start of a topic.
+    fn counter(&self, start: &str) -> u16 {
+        u16::try_from(self.hasher.hash_one(start) % COUNTERS as u64).unwrap_or(0)
     }
 
+    /// Makes results old that a change of this filter concerns. Called when the change can be seen: a lookup that still
+    /// missed it has read its version before this.
     fn changed(&self, filter: &TopicFilter, visible: bool) {
         if !visible {
             return;
@@ -212,15 +255,34 @@ impl SubscriptionIndex {
         let text = filter.filter();
         if text.starts_with(['+', '#']) {
             self.any_changes.fetch_add(1, Ordering::Release);
-        } else if let Some(changes) = self.changes.get(usize::from(self.counter(text))) {
+            return;
+        }
+        let start = if filter.is_wildcard() {
+            literal_start(text)
+        } else {
+            text
+        };
+        if let Some(changes) = self.changes.get(usize::from(self.counter(start))) {
             changes.fetch_add(1, Ordering::Release);
         }
     }
 }
 
+/// The first two levels of a wildcard filter, or the first alone if the second is a wildcard.
+fn literal_start(filter: &str) -> &str {
+    let mut slashes = memchr::memchr_iter(b'/', filter.as_bytes());
+    let first = slashes.next().unwrap_or(filter.len());
+    let second = slashes.next().unwrap_or(filter.len());
+    let two = filter.get(..second).unwrap_or(filter);
+    if two.ends_with(['+', '#']) {
+        return filter.get(..first).unwrap_or(filter);
+    }
+    two
+}
+
 impl Filters {
     /// Shows the subscribers of every filter that `topic` matches.
-    fn walk(&self, hasher: &DefaultHashBuilder, topic: &str, mut show: impl FnMut(&Subscribers)) {
+    fn walk<'a>(&'a self, hasher: &DefaultHashBuilder, topic: &str, mut show: impl FnMut(&'a Subscribers)) {
         if let Some(subscribers) = self.exact.get(topic) {
             show(subscribers);
         }
@@ -314,20 +376,24 @@ impl Filters {
     /// Where the subscribers of a wildcard filter are kept, made if need be.
     fn wildcard_place(&mut self, hasher: &DefaultHashBuilder, filter: &str) -> &mut Subscribers {
         let mut at = ROOT;
-        let mut levels = filter.split('/');
-        let mut next = levels.next();
-        while let Some(level) = next {
+        let mut ends_in_hash = false;
+        for level in filter.split('/') {
             if level == "#" {
-                return self.wild(at).hash.get_or_insert_default();
+                ends_in_hash = true;
+                break;
             }
             at = self.open_child(hasher, at, level);
-            next = levels.next();
         }
-        match self.nodes.get_mut(at as usize) {
-            Some(node) => node.here.get_or_insert_default(),
-            // A filter has at least one level, so there is a node; `#` alone would be the root's.
-            None => self.root.hash.get_or_insert_default(),
+        let place = match self.nodes.get_mut(at as usize) {
+            Some(node) if ends_in_hash => &mut node.wild.hash,
+            Some(node) => &mut node.here,
+            // Only `#` alone ends at the root.
+            None => &mut self.root.hash,
+        };
+        if place.is_none() {
+            self.wildcards += 1;
         }
+        place.get_or_insert_default()
     }
 
     fn remove_wildcard(
@@ -358,6 +424,7 @@ impl Filters {
         let changed = subscribers.remove(subscriber, filter.share_name());
         if subscribers.is_empty() {
             *place = None;
+            self.wildcards -= 1;
             self.prune(hasher, at);
         }
         Some(changed)

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{SharedGroup, SubscriberId, SubscriptionIndex, SubscriptionOptions, Version};
 use crate::codec::QoS;
 use crate::topic::TopicName;
+
+/// Sessions by the shard they live on, in no order. Topics whose recipients are the same many share one list.
+pub type Recipients = Arc<[Box<[Recipient]>]>;
 
 /// Everybody who gets what is published to one topic, as of one version of the index.
 #[derive(Debug)]
@@ -14,10 +19,13 @@ pub struct Matches {
     /// The state of the index that this is right for.
     pub version: Version,
     /// The sessions, by the shard they live on.
-    pub by_shard: Box<[Box<[Recipient]>]>,
+    pub by_shard: Recipients,
     /// The groups of which one member gets it.
     pub groups: Box<[Arc<SharedGroup>]>,
 }
+
+/// A subscription that a walk through the index found.
+pub(super) type Found = (SubscriberId, SubscriptionOptions);
 
 /// One session that gets the message, with its overlapping subscriptions merged: the maximum QoS [MQTT-3.3.4-2], all
 /// identifiers [MQTT-3.3.4-3], RETAIN as published if one of them wants that.
@@ -83,8 +91,20 @@ impl Recipient {
     }
 
     /// Merges the subscriptions of one session, of which there is at least one.
-    pub(super) fn merge(found: &[(SubscriberId, SubscriptionOptions)]) -> Option<Self> {
-        let (subscriber, _) = *found.first()?;
+    pub(super) fn merge(found: &[Found]) -> Option<Self> {
+        let (subscriber, options) = *found.first()?;
+        if let [_] = found
+            && !options.no_local
+            && options.subscription_id.is_none()
+        {
+            return Some(Self {
+                subscriber,
+                qos: options.qos,
+                retain_as_published: options.retain_as_published,
+                own: Own::Same,
+                rare: None,
+            });
+        }
         let mut recipient = Self::of(subscriber, found.iter().map(|(_, options)| options));
         let local: Vec<_> = found
             .iter()
@@ -123,33 +143,51 @@ impl Recipient {
     }
 }
 
+/// The recipients of a topic that matches one filter: nobody is in its list twice.
+pub(super) fn recipients_of_one(found: &[Found], shards: usize) -> Recipients {
+    if let [(subscriber, _)] = found {
+        let alone = |shard| usize::from(subscriber.shard) == shard;
+        let all = (0..shards).map(|shard| match alone(shard) {
+            true => Recipient::merge(found).into_iter().collect(),
+            false => Box::default(),
+        });
+        return all.collect();
+    }
+    by_shard(found.chunks(1), shards)
+}
+
+/// The recipients of a topic that matches several filters, whose subscribers these are.
+pub(super) fn recipients_of_several(mut found: Vec<Found>, shards: usize) -> Recipients {
+    found.sort_unstable_by_key(|(subscriber, _)| *subscriber);
+    by_shard(found.chunk_by(|(one, _), (other, _)| one == other), shards)
+}
+
+fn by_shard<'a>(sessions: impl Iterator<Item = &'a [Found]> + Clone, shards: usize) -> Recipients {
+    let mut counts: SmallVec<[usize; 32]> = SmallVec::from_elem(0, shards);
+    for (subscriber, _) in sessions.clone().filter_map(|found| found.first()) {
+        if let Some(count) = counts.get_mut(usize::from(subscriber.shard)) {
+            *count += 1;
+        }
+    }
+    let mut all: SmallVec<[Vec<Recipient>; 8]> = counts.into_iter().map(Vec::with_capacity).collect();
+    for recipient in sessions.filter_map(Recipient::merge) {
+        if let Some(recipients) = all.get_mut(usize::from(recipient.subscriber.shard)) {
+            recipients.push(recipient);
+        }
+    }
+    all.into_iter().map(Vec::into_boxed_slice).collect()
+}
+
 impl Matches {
-    /// Puts together what a walk through the index found.
-    pub(super) fn new(
-        topic: TopicName,
-        version: Version,
-        shards: usize,
-        mut found: Vec<(SubscriberId, SubscriptionOptions)>,
-        groups: Vec<Arc<SharedGroup>>,
-    ) -> Self {
-        // Sorted by shard first, as the fields of `SubscriberId` are.
-        found.sort_by_key(|(subscriber, _)| *subscriber);
-        let mut by_shard: Vec<Vec<Recipient>> = Vec::new();
-        by_shard.resize_with(shards, Vec::new);
-        for same in found.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some(recipient) = Recipient::merge(same) else {
-                continue;
-            };
-            if let Some(recipients) = by_shard.get_mut(usize::from(recipient.subscriber.shard)) {
-                recipients.push(recipient);
-            }
-        }
-        Self {
-            topic,
-            version,
-            by_shard: by_shard.into_iter().map(Vec::into_boxed_slice).collect(),
-            groups: groups.into(),
-        }
+    /// What it takes in memory, in bytes, as if it shared nothing.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let recipients: usize = self.by_shard.iter().map(|recipients| recipients.len()).sum();
+        size_of::<Self>()
+            + self.topic.len()
+            + self.by_shard.len() * size_of::<Box<[Recipient]>>()
+            + recipients * size_of::<Recipient>()
+            + self.groups.len() * size_of::<Arc<SharedGroup>>()
     }
 
     /// Has nothing changed since that could make this wrong?

@@ -8,6 +8,7 @@
 mod cache;
 mod index;
 mod matches;
+mod roster;
 mod shared;
 mod subscribers;
 
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub use crate::message::SubscriptionOptions;
 pub use cache::MatchCache;
 pub use index::{SubscriptionIndex, Version};
-pub use matches::{Matches, Recipient, Wanted};
+pub use matches::{Matches, Recipient, Recipients, Wanted};
 pub use shared::{Picked, SharedGroup};
 
 /// Names a session to other shards: where it lives, and which of the sessions that were ever there it is.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
+use smallvec::SmallVec;
 
+use super::roster::Roster;
 use super::{Presence, SubscriberId, SubscriptionOptions};
 use crate::codec::QoS;
 
 #[derive(Debug)]
 struct Member {
-    subscriber: SubscriberId,
     options: SubscriptionOptions,
     presence: Arc<Presence>,
 }
@@ -19,7 +20,7 @@ struct Member {
 #[derive(Debug)]
 pub struct SharedGroup {
     name: Box<str>,
-    members: RwLock<Vec<Member>>,
+    members: RwLock<Roster<Member>>,
     /// Whose turn it is, counted over all shards.
     turn: AtomicUsize,
 }
@@ -34,7 +35,7 @@ pub struct Picked {
     /// Whether RETAIN stays as published.
     pub retain_as_published: bool,
     /// Its subscription's identifier, if it has one.
-    pub ids: Box<[u32]>,
+    pub ids: SmallVec<[u32; 1]>,
 }
 
 impl SharedGroup {
@@ -57,46 +58,55 @@ impl SharedGroup {
         options: SubscriptionOptions,
         presence: &Arc<Presence>,
     ) -> bool {
-        let mut members = self.members.write();
-        if let Some(member) = members.iter_mut().find(|member| member.subscriber == subscriber) {
-            member.options = options;
-            return true;
-        }
-        members.push(Member {
-            subscriber,
-            options,
-            presence: Arc::clone(presence),
-        });
-        false
+        let presence = Arc::clone(presence);
+        self.members
+            .write()
+            .insert(subscriber, Member { options, presence })
     }
 
     /// Takes a member out; tells whether it was one.
     pub(super) fn part(&self, subscriber: SubscriberId) -> bool {
-        let mut members = self.members.write();
-        let before = members.len();
-        members.retain(|member| member.subscriber != subscriber);
-        members.len() < before
+        self.members.write().remove(subscriber)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.members.read().is_empty()
+        self.members.read().list().is_empty()
     }
 
     /// The next member in turn that is there; if none is, the next one that messages can wait for.
     #[must_use]
     pub fn pick(&self) -> Option<Picked> {
+        self.choose(|_| true)
+    }
+
+    /// The same, of all members but one: who has just turned out unable to take the message.
+    #[must_use]
+    pub fn pick_except(&self, failed: SubscriberId) -> Option<Picked> {
+        self.choose(|subscriber| subscriber != failed)
+    }
+
+    fn choose(&self, may: impl Fn(SubscriberId) -> bool) -> Option<Picked> {
         let members = self.members.read();
+        let members = members.list();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % members.len().max(1);
         let (before, after) = members.split_at_checked(turn)?;
-        let in_turn = || after.iter().chain(before);
-        let member = in_turn()
-            .find(|member| member.presence.is_online())
-            .or_else(|| in_turn().find(|member| member.presence.is_persistent()))?;
+        let in_turn = || {
+            let all = after.iter().chain(before).enumerate();
+            all.filter(|(_, (subscriber, _))| may(*subscriber))
+        };
+        let (passed, (subscriber, member)) =
+            in_turn()
+                .find(|(_, (_, member))| member.presence.is_online())
+                .or_else(|| in_turn().find(|(_, (_, member))| member.presence.is_persistent()))?;
+        if passed > 0 {
+            // The turn goes on behind who was chosen, or the one behind an absent member would get its share as well.
+            self.turn.fetch_add(passed, Ordering::Relaxed);
+        }
         Some(Picked {
-            subscriber: member.subscriber,
+            subscriber: *subscriber,
             qos: member.options.qos,
             retain_as_published: member.options.retain_as_published,
-            ids: member.options.subscription_id.iter().copied().collect(),
+            ids: member.options.subscription_id.into_iter().collect(),
         })
     }
 }
@@ -132,12 +142,20 @@ mod tests {
         for _ in 0..30 {
             counts[group.pick().unwrap().subscriber.slot as usize] += 1;
         }
-        assert!(counts[0] >= 10 && counts[1] >= 10 && counts[2] == 0, "{counts:?}");
+        assert_eq!(
+            counts,
+            [15, 15, 0],
+            "an absent member's turns are shared out evenly"
+        );
+        for _ in 0..5 {
+            assert_eq!(group.pick_except(member(0)).unwrap().subscriber, member(1));
+        }
         presences[0].set_online(false);
         presences[1].set_online(false);
         assert_eq!(group.pick(), None);
         presences[1].set_persistent(true);
         assert_eq!(group.pick().unwrap().subscriber, member(1));
+        assert_eq!(group.pick_except(member(1)), None);
         assert!(group.part(member(1)) && !group.part(member(1)));
         assert_eq!(group.pick(), None);
     }

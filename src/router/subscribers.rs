@@ -1,26 +1,29 @@
 //! Who is subscribed to one filter.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
-use smallvec::SmallVec;
-
+use super::matches::{Recipients, recipients_of_one};
+use super::roster::{INDEXED_FROM, Roster};
 use super::{Presence, SharedGroup, SubscriberId, SubscriptionOptions};
-
-/// From this many subscribers on, they are also found by a map.
-const INDEXED_FROM: usize = 64;
 
 /// The subscribers of one filter, and the groups that share it.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
-    direct: SmallVec<[(SubscriberId, SubscriptionOptions); 1]>,
-    /// Places in `direct`, once there are many: 100,000 devices on one filter come and go in constant time.
-    places: Option<Box<HashMap<SubscriberId, usize>>>,
+    direct: Roster<SubscriptionOptions>,
+    /// What few filters have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
     groups: Vec<Arc<SharedGroup>>,
+    /// The recipients of a topic that matches this filter alone, when they are many: made for the first such topic and
+    /// shared by all others, until someone comes or goes.
+    recipients: OnceLock<Recipients>,
 }
 
 /// What a change did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     /// The subscription had been there.
     pub(super) existed: bool,
@@ -30,15 +33,26 @@ pub(super) struct Changed {
 
 impl Subscribers {
     pub(super) fn is_empty(&self) -> bool {
-        self.direct.is_empty() && self.groups.is_empty()
+        self.direct().is_empty() && self.groups().is_empty()
     }
 
     pub(super) fn direct(&self) -> &[(SubscriberId, SubscriptionOptions)] {
-        &self.direct
+        self.direct.list()
     }
 
     pub(super) fn groups(&self) -> &[Arc<SharedGroup>] {
-        &self.groups
+        self.rare.as_ref().map_or(&[], |rare| &rare.groups)
+    }
+
+    /// The recipients of a topic that matches no other filter.
+    pub(super) fn recipients(&self, shards: usize) -> Recipients {
+        match &self.rare {
+            Some(rare) if self.direct().len() >= INDEXED_FROM => Arc::clone(
+                rare.recipients
+                    .get_or_init(|| recipients_of_one(self.direct(), shards)),
+            ),
+            _ => recipients_of_one(self.direct(), shards),
+        }
     }
 
     pub(super) fn insert(
@@ -49,7 +63,9 @@ impl Subscribers {
         presence: &Arc<Presence>,
     ) -> Changed {
         if let Some(name) = share {
-            if let Some(group) = self.groups.iter().find(|group| group.name() == name) {
+            let groups = &mut self.rare.get_or_insert_default().groups;
+            if let Some(group) = groups.iter().find(|group| group.name() == name) {
+                // Members are looked up for each message, so results that name the group stay right.
                 return Changed {
                     existed: group.join(subscriber, options, presence),
                     visible: false,
@@ -57,84 +73,52 @@ impl Subscribers {
             }
             let group = SharedGroup::new(name);
             group.join(subscriber, options, presence);
-            self.groups.push(Arc::new(group));
+            groups.push(Arc::new(group));
             return Changed {
                 existed: false,
                 visible: true,
             };
         }
-        if let Some(known) = self
-            .place(subscriber)
-            .and_then(|place| self.direct.get_mut(place))
-        {
-            known.1 = options;
-            return Changed {
-                existed: true,
-                visible: true,
-            };
-        }
-        let place = self.direct.len();
-        self.direct.push((subscriber, options));
-        match &mut self.places {
-            Some(places) => drop(places.insert(subscriber, place)),
-            None if self.direct.len() >= INDEXED_FROM => {
-                let places = self
-                    .direct
-                    .iter()
-                    .enumerate()
-                    .map(|(place, (id, _))| (*id, place));
-                self.places = Some(Box::new(places.collect()));
-            }
-            None => {}
-        }
+        let existed = self.direct.insert(subscriber, options);
+        self.direct_changed();
         Changed {
-            existed: false,
+            existed,
             visible: true,
         }
     }
 
     pub(super) fn remove(&mut self, subscriber: SubscriberId, share: Option<&str>) -> Changed {
-        if let Some(name) = share {
-            let Some(place) = self.groups.iter().position(|group| group.name() == name) else {
-                return Changed {
-                    existed: false,
-                    visible: false,
-                };
-            };
-            let group = self.groups.get(place);
-            let existed = group.is_some_and(|group| group.part(subscriber));
-            let emptied = group.is_some_and(|group| group.is_empty());
-            if emptied {
-                self.groups.swap_remove(place);
-            }
+        let Some(name) = share else {
+            let existed = self.direct.remove(subscriber);
+            self.direct_changed();
             return Changed {
                 existed,
-                visible: emptied,
-            };
-        }
-        let Some(place) = self.place(subscriber) else {
-            return Changed {
-                existed: false,
-                visible: false,
+                visible: existed,
             };
         };
-        self.direct.swap_remove(place);
-        if let Some(places) = &mut self.places {
-            places.remove(&subscriber);
-            if let Some((moved, _)) = self.direct.get(place) {
-                places.insert(*moved, place);
-            }
+        let Some(rare) = &mut self.rare else {
+            return Changed::default();
+        };
+        let Some(place) = rare.groups.iter().position(|group| group.name() == name) else {
+            return Changed::default();
+        };
+        let group = rare.groups.get(place);
+        let existed = group.is_some_and(|group| group.part(subscriber));
+        let emptied = group.is_some_and(|group| group.is_empty());
+        if emptied {
+            rare.groups.swap_remove(place);
         }
         Changed {
-            existed: true,
-            visible: true,
+            existed,
+            visible: emptied,
         }
     }
 
-    fn place(&self, subscriber: SubscriberId) -> Option<usize> {
-        match &self.places {
-            Some(places) => places.get(&subscriber).copied(),
-            None => self.direct.iter().position(|(known, _)| *known == subscriber),
+    fn direct_changed(&mut self) {
+        if self.direct().len() >= INDEXED_FROM {
+            self.rare.get_or_insert_default().recipients.take();
+        } else if let Some(rare) = &mut self.rare {
+            rare.recipients.take();
         }
     }
 }

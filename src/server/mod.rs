@@ -48,6 +48,16 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1);
     let generation = Arc::new(loaded.map_err(reload::refused)?);
 
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the main runtime could not be built")?;
+    // Before anybody can connect: from the first client on, SIGTERM means to drain.
+    let mut signals = {
+        let _context = runtime.enter();
+        Signals::new()?
+    };
+
     // Ports first: when one is taken nothing else has happened yet.
     let opened = listeners::open(config, count)?;
     let admin_listener = open_admin(config)?;
@@ -86,13 +96,18 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config,
     )?;
 
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the main runtime could not be built")?;
     let result = runtime.block_on(async {
         let reloader = reload::start(config, chain, &shared, generation)?;
-        supervise(config, &shared, &metrics, &reloader, admin_listener, &gate).await
+        supervise(
+            config,
+            &shared,
+            &metrics,
+            &reloader,
+            admin_listener,
+            &gate,
+            &mut signals,
+        )
+        .await
     });
     running.stop();
     result
@@ -117,8 +132,8 @@ async fn supervise(
     reloader: &Reloader,
     admin_listener: Option<TcpListener>,
     gate: &Arc<Gate>,
+    signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
     let readiness = Arc::new(Readiness::default());
     let exporter = Exporter::new(Arc::clone(metrics));
     let state = AdminState {

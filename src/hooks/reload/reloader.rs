@@ -120,6 +120,7 @@ impl Reloader {
             shards: Box::new(shards),
             watch,
             status: status.clone(),
+            silent: false,
         };
         // The watch is set and the first look taken before anyone can change a file and expect us to see it.
         let (ready, is_ready) = channel();
@@ -173,6 +174,8 @@ struct Worker {
     shards: Box<dyn Shards>,
     watch: Watch,
     status: Arc<Mutex<ReloadStatus>>,
+    /// The files look as they did: a refusal was reported already.
+    silent: bool,
 }
 
 impl Worker {
@@ -183,9 +186,13 @@ impl Worker {
         let _ = self.reload(false);
         let _ = ready.send(());
         loop {
+            let mut told = false;
             let asked = match commands.recv_timeout(self.watch.patience(complete, RESCAN)) {
                 Ok(Command::Changed) => match settle(commands) {
-                    Settled::Quiet => None,
+                    Settled::Quiet => {
+                        told = true;
+                        None
+                    }
                     Settled::Asked(tell) => Some(tell),
                     Settled::Stop => return,
                 },
@@ -196,7 +203,10 @@ impl Worker {
             complete = self.arm();
             let now = self.look();
             let changed = std::mem::replace(&mut seen, now) != now;
-            if changed || asked.is_some() {
+            // What was loaded last may be newer than what was seen before it, so that a file which was changed back looks
+            // unchanged: only loading tells. Nothing is said again of a refusal that is known.
+            if changed || told || asked.is_some() {
+                self.silent = !changed && asked.is_none();
                 let answer = self.reload(asked.is_some());
                 // A generation that requires from another folder is watched there too.
                 complete = self.arm();
@@ -271,6 +281,9 @@ impl Worker {
     /// Tells that the files are not put in force.
     fn refuse(&self, errors: Vec<LoadError>) -> Vec<LoadError> {
         let serving = self.current.number();
+        if self.silent && self.status.lock().refused.is_some() {
+            return errors;
+        }
         for error in &errors {
             tracing::error!(
                 serving,
