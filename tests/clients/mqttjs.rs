@@ -110,3 +110,15 @@ fn wss_v5_one_mebibyte() {
 fn wss_v5_properties() {
     wss("5", "properties");
 }
+
+#[test]
+fn ws_and_wss_v5_topic_aliases() {
+    ws("5", "aliases");
+    wss("5", "aliases");
+}
+
+#[test]
+fn ws_and_wss_pipelined() {
+    ws("4", "pipelined");
+    wss("5", "pipelined");
+}

@@ -93,3 +93,20 @@ fn v5_message_expiry() {
 fn v5_subscription_identifiers() {
     scenario("5", "identifier");
 }
+
+#[test]
+fn v5_subscription_options() {
+    scenario("5", "options");
+}
+
+#[test]
+fn shared_subscriptions() {
+    scenario("4", "shared");
+    scenario("5", "shared");
+}
+
+#[test]
+fn takeover() {
+    scenario("4", "takeover");
+    scenario("5", "takeover");
+}

@@ -123,3 +123,16 @@ fn p10_the_end_is_a_lost_connection() {
     watcher.expect_message("silent");
     assert!(Connect::v5(&id).resume().to(broker()).connack.session_present);
 }
+
+// 3.1.1 has no Server Keep Alive: who asks for more is not refused, and not closed before its own time
+// [MQTT-3.1.2-24].
+#[test]
+fn p10_server_keep_alive_is_not_for_311_clients() {
+    let broker = Broker::start(&["mqtt.server_keep_alive=\"1s\""]);
+    let mut older = Connect::v311("older").keep_alive(60).to(&broker);
+    let mut newer = Connect::v5("newer").keep_alive(60).to(&broker);
+    assert_eq!(newer.connack.number(SERVER_KEEP_ALIVE), Some(1));
+    newer.expect_disconnect(0x8D);
+    sleep(1000);
+    older.ping();
+}

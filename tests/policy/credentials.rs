@@ -48,7 +48,7 @@ fn right_ones_are_let_in_and_wrong_ones_are_not() {
 }
 
 /// The binary that the tests are about.
-fn dunlin() -> Command {
+pub fn dunlin() -> Command {
     let other = std::env::var_os("DUNLIN_TEST_BROKER").map(PathBuf::from);
     let ours = option_env!("CARGO_BIN_EXE_dunlin").map(PathBuf::from);
     Command::new(other.or(ours).expect("no broker to test"))

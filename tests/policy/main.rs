@@ -9,8 +9,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
+mod configuration;
 mod credentials;
 mod crowd;
+mod editing;
 mod reload;
 mod rules;
 

@@ -4,6 +4,7 @@
 
 const assert = require('node:assert/strict')
 const { randomBytes } = require('node:crypto')
+const { once } = require('node:events')
 const mqtt = require('mqtt')
 
 const [url, protocol, scenario] = process.argv.slice(2)
@@ -160,6 +161,44 @@ const scenarios = {
     }
     await client.end()
   },
+}
+
+// Topic aliases both ways: MQTT.js puts the topic back in before it hands a message on.
+scenarios.aliases = async () => {
+  const clientId = `${tag}alias`
+  const properties = { topicAliasMaximum: 5 }
+  const client = mqtt.connect(url, {
+    clientId,
+    protocolVersion,
+    properties,
+    autoUseTopicAlias: true,
+    reconnectPeriod: 0,
+    rejectUnauthorized: false,
+  })
+  const [connack] = await within('CONNACK', once(client, 'connect'))
+  assert(connack.properties.topicAliasMaximum > 0, 'no aliases allowed')
+  await client.subscribeAsync(`${tag}/alias/#`, { qos: 1 })
+  for (let n = 0; n < 24; n++) {
+    const topic = `${tag}/alias/${n % 3}`
+    const message = within('a message', once(client, 'message'))
+    await client.publishAsync(topic, `${n}`, { qos: n % 3 })
+    const [from, payload] = await message
+    assert.deepEqual([from, String(payload)], [topic, `${n}`])
+  }
+  await client.endAsync()
+}
+
+// Small and large ones at once: frames hold several packets, and packets span frames.
+scenarios.pipelined = async () => {
+  const topic = `${tag}/pipelined`
+  const client = await connect('p')
+  await client.subscribe(topic, 1)
+  const large = randomBytes(1 << 20)
+  const payloads = Array.from({ length: 200 }, (_, n) => (n % 100 === 50 ? large : Buffer.from(`${n}`)))
+  const sent = Promise.all(payloads.map((payload) => client.publish(topic, payload, { qos: 1 })))
+  for (const payload of payloads) assert(payload.equals((await client.next()).payload), 'another message')
+  await sent
+  await client.end()
 }
 
 scenarios[scenario]().then(

@@ -245,6 +245,61 @@ def identifier():
     client.disconnect()
 
 
+def options():
+    topic = TAG + "/options"
+    client, other = Client("o"), Client("p")
+
+    def subscribe(who, **given):
+        who.mqtt.subscribe(topic, options=SubscribeOptions(qos=1, **given))
+        who.acks.get(timeout=PATIENCE)
+
+    subscribe(client, noLocal=True)
+    client.publish(topic, "own", 1)
+    client.quiet()
+    subscribe(other, retainAsPublished=True)
+    client.publish(topic, "kept", 1, retain=True)
+    expect(other.next().retain, "Retain As Published")
+    subscribe(client, retainHandling=2)
+    client.quiet()
+    subscribe(client, retainHandling=0)
+    expect(client.next().retain, "Retain Handling 0")
+    client.disconnect()
+    other.disconnect()
+
+
+def shared():
+    """Every message to one member of the group, of whatever version the other is."""
+    topic = TAG + "/shared"
+    members, sender = [Client("a"), Client("b")], Client("s")
+    for member in members:
+        member.subscribe("$share/group/" + topic, 1)
+    for n in range(40):
+        sender.publish(topic, str(n), 1)
+    seen = []
+    for _ in range(100):
+        for member in members:
+            while not member.messages.empty():
+                seen.append(int(member.messages.get().payload))
+        if len(seen) == 40:
+            break
+        sender.quiet(0.05)
+    for client in [*members, sender]:
+        client.quiet(0.1)
+        client.disconnect()
+    expect(sorted(seen) == list(range(40)), f"of 40 messages came {sorted(seen)}")
+
+
+def takeover():
+    first = Client("t")
+    second = Client("t")
+    expect(first.acks.get(timeout=PATIENCE) == "disconnected", "the first connection lives on")
+    topic = TAG + "/takeover"
+    second.subscribe(topic, 1)
+    second.publish(topic, "here", 1)
+    expect(second.next().payload == b"here", "the second one works")
+    second.disconnect()
+
+
 if __name__ == "__main__":
     try:
         globals()[sys.argv[4]]()
