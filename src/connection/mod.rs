@@ -59,7 +59,7 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
     if home == shard.borrow().id() {
         return settle_in(shard, admission).await;
     }
-    match detach(admission) {
+    match admission.move_socket(Io::detach) {
         Ok(admission) => shared.control(home, Control::Handoff(Box::new(admission))),
         Err(error) => tracing::debug!(%error, "a socket could not be handed to its home shard"),
     }
@@ -67,47 +67,10 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
 
 /// Serves a socket whose CONNECT was read on another shard.
 pub fn arrive(shard: ShardRef, admission: Box<Admission<Detached>>) {
-    let Admission {
-        io,
-        place,
-        connect,
-        key,
-        assigned,
-        behind,
-    } = *admission;
-    match io.attach() {
-        Ok(io) => {
-            let admission = Admission {
-                io,
-                place,
-                connect,
-                key,
-                assigned,
-                behind,
-            };
-            tokio::task::spawn_local(settle_in(shard, admission));
-        }
+    match admission.move_socket(Detached::attach) {
+        Ok(admission) => drop(tokio::task::spawn_local(settle_in(shard, admission))),
         Err(error) => tracing::debug!(%error, "a socket could not be taken over from another shard"),
     }
-}
-
-fn detach(admission: Admission<Io>) -> std::io::Result<Admission<Detached>> {
-    let Admission {
-        io,
-        place,
-        connect,
-        key,
-        assigned,
-        behind,
-    } = admission;
-    Ok(Admission {
-        io: io.detach()?,
-        place,
-        connect,
-        key,
-        assigned,
-        behind,
-    })
 }
 
 /// On the home shard: authentication, session, and then the rest of the connection's life.

@@ -33,6 +33,26 @@ pub struct Admission<S> {
     pub behind: Vec<u8>,
 }
 
+impl<S> Admission<S> {
+    /// The same with its socket taken off a runtime, or put on one.
+    ///
+    /// # Errors
+    /// What the socket says; the connection is gone then.
+    pub fn move_socket<T>(
+        self,
+        change: impl FnOnce(S) -> std::io::Result<T>,
+    ) -> std::io::Result<Admission<T>> {
+        Ok(Admission {
+            io: change(self.io)?,
+            place: self.place,
+            connect: self.connect,
+            key: self.key,
+            assigned: self.assigned,
+            behind: self.behind,
+        })
+    }
+}
+
 /// What holds a connection's place among those that the listener lets in, until it is dropped.
 pub type Place = Box<dyn Send>;
 
