@@ -45,7 +45,7 @@ fn client(id: &str) -> Arc<Client> {
 }
 
 fn load(entries: &[PolicyEntry], base: &Path) -> ShardHooks {
-    let generation = match Generation::load(1, entries, &HookDefaults::default(), base) {
+    let generation = match Generation::load(1, entries, &HookDefaults::default(), base, &Arc::default()) {
         Ok(generation) => Arc::new(generation),
         Err(errors) => panic!("{errors:?}"),
     };
@@ -217,6 +217,6 @@ fn main() {
         },
     );
     measure("loading and checking auth.lua and acl.lua", 1, || {
-        black_box(Generation::load(1, &entries, &HookDefaults::default(), base).is_ok());
+        black_box(Generation::load(1, &entries, &HookDefaults::default(), base, &Arc::default()).is_ok());
     });
 }

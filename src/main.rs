@@ -54,6 +54,6 @@ fn credentials(config: &Config, client_id: &str) -> anyhow::Result<()> {
 
 fn load_policies(config: &Config) -> anyhow::Result<Arc<Generation>> {
     let (entries, base) = server::policies(config)?;
-    let loaded = Generation::load(1, &entries, &config.policy_defaults, &base);
+    let loaded = Generation::load(1, &entries, &config.policy_defaults, &base, &Arc::default());
     Ok(Arc::new(loaded.map_err(server::refused)?))
 }

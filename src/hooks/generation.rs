@@ -4,6 +4,7 @@
 use super::cache::CacheRule;
 use super::error::LoadError;
 use super::policy::Policy;
+use super::services::Services;
 use super::source;
 use crate::config::hooks::{HookDefaults, PolicyEntry};
 use dunlin_plugin_api::{Hook, HookSet};
@@ -27,7 +28,7 @@ pub struct Generation {
 
 impl Generation {
     /// Reads, compiles and tries every script of the chain: each runs in a state of its own, `on_load` included, under
-    /// the limits of its entry. Relative paths are relative to `base`.
+    /// the limits of its entry. Relative paths are relative to `base`; `services` is what its policies share with others.
     ///
     /// # Errors
     /// Everything that is wrong, one error a script; then nothing of it is used.
@@ -36,6 +37,7 @@ impl Generation {
         entries: &[PolicyEntry],
         defaults: &HookDefaults,
         base: &Path,
+        services: &Arc<Services>,
     ) -> Result<Self, Vec<LoadError>> {
         let mut names = BTreeSet::new();
         let mut policies = Vec::new();
@@ -51,7 +53,7 @@ impl Generation {
                 continue;
             }
             let loaded = source::read(&entry.name, file, base.join(&entry.script))
-                .and_then(|image| Policy::load(entry, image));
+                .and_then(|image| Policy::load(entry, image, services));
             match loaded {
                 Ok(policy) => policies.push(Arc::new(policy)),
                 Err(error) => errors.push(error),
@@ -152,7 +154,7 @@ impl Generation {
 
 /// What `dunlin check` asks: everything that is wrong with the scripts of these entries.
 pub fn check(entries: &[PolicyEntry], base: &Path) -> Vec<LoadError> {
-    Generation::load(0, entries, &HookDefaults::default(), base)
+    Generation::load(0, entries, &HookDefaults::default(), base, &Arc::default())
         .err()
         .unwrap_or_default()
 }

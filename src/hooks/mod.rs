@@ -33,6 +33,7 @@ mod lua;
 mod observe;
 mod policy;
 mod reload;
+mod services;
 mod source;
 mod suggest;
 mod verdict;
@@ -52,6 +53,7 @@ pub use error::LoadError;
 pub use generation::{Generation, check};
 pub use observe::Event;
 pub use reload::{Refused, ReloadSettings, ReloadStatus, Reloader, Shards, WatchMode};
+pub use services::Services;
 pub use verdict::{
     Answer, AuthDecision, Challenge, Denial, Grant, NewMessage, Patch, PendingAuth, Properties,
     PublishDecision, Published, SessionSettings, SubscribeDecision, Transform,

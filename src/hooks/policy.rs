@@ -4,6 +4,7 @@ use super::declare::Declaration;
 use super::error::LoadError;
 use super::host::modules::Modules;
 use super::lua::state::PolicyState;
+use super::services::Services;
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
 use serde_json::Value as Json;
 use std::fmt;
@@ -58,11 +59,16 @@ pub(crate) struct Policy {
     pub(crate) on_timeout: Fallback,
     pub(crate) breaker: BreakerSettings,
     pub(crate) declares: Declaration,
+    pub(crate) services: Arc<Services>,
 }
 
 impl Policy {
     /// Compiles `image` for `entry` and tries it in a state of its own, which is dropped again.
-    pub(crate) fn load(entry: &PolicyEntry, image: Image) -> Result<Self, LoadError> {
+    pub(crate) fn load(
+        entry: &PolicyEntry,
+        image: Image,
+        services: &Arc<Services>,
+    ) -> Result<Self, LoadError> {
         sensible(entry).map_err(|message| LoadError::new(&*image.file, None, message))?;
         let limits = Limits {
             budget: entry.budget,
@@ -72,7 +78,7 @@ impl Policy {
         };
         let settings = settings(&entry.settings);
         let modules = Rc::new(Modules::reading(&image));
-        let (state, declares) = PolicyState::build(&image, &limits, &settings, modules.clone())?;
+        let (state, declares) = PolicyState::build(&image, &limits, &settings, modules.clone(), services)?;
         drop(state);
         Ok(Self {
             modules: modules.required(),
@@ -83,13 +89,15 @@ impl Policy {
             on_timeout: entry.on_timeout,
             breaker: entry.breaker,
             declares,
+            services: services.clone(),
         })
     }
 
     /// A state of this policy, from its bytecode.
     pub(crate) fn instantiate(&self) -> Result<PolicyState, LoadError> {
         let modules = Rc::new(Modules::loaded(&self.modules));
-        PolicyState::build(&self.image, &self.limits, &self.settings, modules).map(|(state, _)| state)
+        PolicyState::build(&self.image, &self.limits, &self.settings, modules, &self.services)
+            .map(|(state, _)| state)
     }
 
     /// What logs and metrics call it.

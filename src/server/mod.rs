@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminState, Readiness, State};
 use crate::config::{Config, Source};
-use crate::hooks::{Generation, HookMetrics, Reloader};
+use crate::hooks::{Generation, HookMetrics, Reloader, Services};
 use crate::instance::InstanceId;
 use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
@@ -45,7 +45,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let metrics = Metrics::new(count);
     let hook_metrics = Arc::new(HookMetrics::default());
     let chain = reload::policies(config)?;
-    let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1);
+    let services = Arc::new(Services::default());
+    let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1, &services);
     let generation = Arc::new(loaded.map_err(reload::refused)?);
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -97,7 +98,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     )?;
 
     let result = runtime.block_on(async {
-        let reloader = reload::start(config, chain, &shared, generation)?;
+        let reloader = reload::start(config, chain, &shared, generation, &services)?;
         supervise(
             config,
             &shared,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, PolicyEntry, Source};
-use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Shards, WatchMode};
+use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, WatchMode};
 use crate::shard::{Control, Shared};
 
 /// The demo's policies, for a binary that is started where no files are.
@@ -58,12 +58,14 @@ pub(super) fn start(
     chain: (Vec<PolicyEntry>, PathBuf),
     shared: &Arc<Shared>,
     current: Arc<Generation>,
+    services: &Arc<Services>,
 ) -> anyhow::Result<Arc<Reloader>> {
     let settings = ReloadSettings {
         entries: chain.0,
         defaults: config.policy_defaults,
         base: chain.1,
         watch: WatchMode::default(),
+        services: Arc::clone(services),
     };
     let reloader = Reloader::start(settings, current, AllShards(Arc::clone(shared)))
         .context("the policies' files cannot be watched")?;

@@ -1,11 +1,13 @@
 //! What a policy can use besides Luau's own library: the modules that Dunlin puts into every state.
 //!
-//! Two rules hold for each function here. It bounds its own time, because Luau cannot interrupt it: it takes at most
-//! [`MAX_INPUT`] bytes and announces what it is about to do. And it checks what it is given: an argument of a wrong type
+//! Three rules hold for each function here. It bounds its own time, because Luau cannot interrupt it: it takes at most
+//! [`MAX_INPUT`] bytes and announces what it is about to do. It checks what it is given: an argument of a wrong type
 //! is an error that names function, argument and what was expected; bad *content* (a payload that is no JSON) comes from
-//! strangers and is an ordinary answer, `nil` and a message.
+//! strangers and is an ordinary answer, `nil` and a message. And what takes long is awaited, never done on the shard's
+//! thread ([`Host::waiting`]).
 
 mod arguments;
+mod clock;
 mod crypto;
 mod json;
 mod log;
@@ -14,26 +16,75 @@ mod time;
 mod topic;
 
 use super::lua::limits::Limits;
-use mlua::Lua;
+use super::services::Services;
+pub(crate) use clock::Clock;
+use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
 use modules::Modules;
+use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The largest string that a host function takes, in bytes: hashing that much takes about a millisecond.
 pub(crate) const MAX_INPUT: usize = 1 << 20;
 
+/// The surroundings of one state, as its modules see them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Host {
+    /// The limits of the running call.
+    pub(crate) limits: Rc<Limits>,
+    /// The policy's name.
+    pub(crate) policy: Arc<str>,
+    /// What all states of the process share.
+    pub(crate) services: Arc<Services>,
+    /// The time as scripts see it; tests turn it by hand.
+    pub(crate) clock: Rc<Clock>,
+}
+
+impl Host {
+    /// Surroundings for a state of `policy` that may use `memory` bytes.
+    pub(crate) fn new(policy: &str, memory: usize, services: &Arc<Services>) -> Self {
+        Self {
+            limits: Rc::new(Limits::new(memory)),
+            policy: policy.into(),
+            services: services.clone(),
+            clock: Rc::new(Clock::default()),
+        }
+    }
+
+    /// Adds `module.name`, a function that waits: the coroutine of the hook is put aside until `work` is done. A hook
+    /// that does not wait gets an error that says so. `called` is the function's full name, such as `http.get`.
+    pub(crate) fn waiting<A, R, F>(
+        &self,
+        lua: &Lua,
+        module: &Table,
+        name: &str,
+        called: &'static str,
+        work: impl Fn(Lua, A) -> F + 'static,
+    ) -> mlua::Result<()>
+    where
+        A: FromLuaMulti + 'static,
+        R: IntoLuaMulti + 'static,
+        F: Future<Output = mlua::Result<R>> + 'static,
+    {
+        let limits = self.limits.clone();
+        let function = lua.create_async_function(move |lua, arguments: A| {
+            let allowed = limits.may_wait(&lua, called);
+            let work = allowed.map(|()| work(lua, arguments));
+            async move { work?.await }
+        })?;
+        module.raw_set(name, function)
+    }
+}
+
 /// Puts all modules into the globals of `lua`.
-pub(crate) fn install(
-    lua: &Lua,
-    limits: &Rc<Limits>,
-    policy: &str,
-    modules: Rc<Modules>,
-) -> mlua::Result<()> {
+pub(crate) fn install(lua: &Lua, host: &Host, modules: Rc<Modules>) -> mlua::Result<()> {
+    let (limits, policy) = (&host.limits, &*host.policy);
     let globals = lua.globals();
     globals.raw_set("crypto", crypto::module(lua, limits)?)?;
     globals.raw_set("json", json::module(lua, limits)?)?;
     globals.raw_set("log", log::module(lua, limits, policy)?)?;
     globals.raw_set("print", log::print(lua, policy)?)?;
-    globals.raw_set("time", time::module(lua)?)?;
+    globals.raw_set("time", time::module(lua, host)?)?;
     globals.raw_set("topic", topic::module(lua)?)?;
     globals.raw_set("require", modules::require(lua, modules)?)
 }

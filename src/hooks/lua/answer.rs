@@ -298,7 +298,20 @@ fn nonsense(hook: &str, said: &Said, known: &[Word]) -> Fault {
     Fault::answer(format!("{hook} returned {}; {help}", said.show()))
 }
 
+/// What the prelude makes of a function's answer: the number of its word (or 0), and the rest.
+pub(crate) type RawSaid = (i64, Value, Value, Value);
+
 impl Said {
+    #[inline]
+    pub(crate) fn read((code, other, first, second): RawSaid) -> Self {
+        Self {
+            word: Word::of(code),
+            other,
+            first,
+            second,
+        }
+    }
+
     /// The first value in an error sentence.
     fn show(&self) -> String {
         self.word

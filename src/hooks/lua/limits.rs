@@ -16,6 +16,8 @@
 
 use mlua::{Lua, LuaString, VmState};
 use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
 use std::time::{Duration, Instant};
 
 /// Interrupts between two looks at the memory.
@@ -56,6 +58,8 @@ pub(crate) struct Limits {
     memory: usize,
     /// Whether the memory limit is set.
     armed: Cell<bool>,
+    /// The coroutine of the running call, when that call may wait.
+    waits: Cell<*const c_void>,
 }
 
 impl Limits {
@@ -75,6 +79,7 @@ impl Limits {
             place: RefCell::new(None),
             memory,
             armed: Cell::new(false),
+            waits: Cell::new(ptr::null()),
         }
     }
 
@@ -101,11 +106,36 @@ impl Limits {
     #[inline]
     pub(crate) fn end(&self, lua: &Lua) -> Option<Stop> {
         self.running.set(false);
+        self.waits.set(ptr::null());
         if self.armed.replace(false) {
             // Luau keeps its memory in a way that can always be limited.
             let _ = lua.set_memory_limit(0);
         }
         self.stopped.get()
+    }
+
+    /// Says that the call which has just begun may wait, and in which coroutine it runs.
+    pub(crate) fn waits_in(&self, coroutine: *const c_void) {
+        self.waits.set(coroutine);
+    }
+
+    /// Whether the running call may wait here. `called` is the function that wants to.
+    ///
+    /// # Errors
+    /// A sentence that says what to do about it.
+    pub(crate) fn may_wait(&self, lua: &Lua, called: &str) -> mlua::Result<()> {
+        let waits = self.waits.get();
+        if waits.is_null() {
+            return Err(mlua::Error::runtime(format!(
+                "{called} waits, and this hook does not; name the hook in `waits = {{ \"...\" }}` of the policy, or move the call into task.spawn(function() ... end)"
+            )));
+        }
+        if waits != lua.current_thread().to_pointer() {
+            return Err(mlua::Error::runtime(format!(
+                "{called} waits, which it cannot do inside a coroutine of the script; use task.spawn"
+            )));
+        }
+        Ok(())
     }
 
     /// What Luau's interrupt does.

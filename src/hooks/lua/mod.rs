@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod sandbox;
 pub(crate) mod state;
+pub(crate) mod waiting;
 
 /// What the guarded part of the standard library is called in tracebacks.
 pub(crate) const PRELUDE: &str = "prelude";

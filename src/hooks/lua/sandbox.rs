@@ -2,10 +2,11 @@
 //! memory limit.
 
 use super::PRELUDE;
-use super::answer::{Said, Word};
+use super::answer::{RawSaid, Said};
 use super::fault::Fault;
 use super::limits::Limits;
-use crate::hooks::host::{self, modules::Modules};
+use super::waiting::Waiting;
+use crate::hooks::host::{self, Host, modules::Modules};
 use crate::hooks::suggest;
 use mlua::chunk::{ChunkMode, Compiler};
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, LuaOptions, LuaString, StdLib, Table, Value};
@@ -46,6 +47,8 @@ const SLACK: usize = 256 << 10;
 pub(crate) struct Sandbox {
     pub(crate) lua: Lua,
     pub(crate) limits: Rc<Limits>,
+    /// What its modules work with.
+    pub(crate) host: Host,
     /// Calls a function; see the prelude.
     enter: Function,
     /// Calls a function and classifies its answer.
@@ -53,16 +56,26 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// A fresh state for the policy called `policy`, that may use `memory` bytes and require `modules`.
-    pub(crate) fn new(policy: &str, memory: usize, modules: Rc<Modules>) -> mlua::Result<Self> {
+    /// A fresh state with these surroundings, that may require `modules`.
+    pub(crate) fn new(host: Host, modules: Rc<Modules>) -> mlua::Result<Self> {
+        Self::with(host, modules, |_, _| Ok(()))
+    }
+
+    /// The same with what `more` puts into its globals.
+    pub(crate) fn with(
+        host: Host,
+        modules: Rc<Modules>,
+        more: impl FnOnce(&Lua, &Host) -> mlua::Result<()>,
+    ) -> mlua::Result<Self> {
         let lua = Lua::new_with(libraries(), LuaOptions::new())?;
-        let limits = Rc::new(Limits::new(memory));
+        let limits = host.limits.clone();
         let globals = lua.globals();
         for name in REMOVED {
             globals.raw_remove(*name)?;
         }
         let (enter, ask) = guard_library(&lua, &limits)?;
-        host::install(&lua, &limits, policy, modules)?;
+        host::install(&lua, &host, modules)?;
+        more(&lua, &host)?;
         explain_missing_globals(&lua, &globals)?;
         lua.sandbox(true)?;
         let held = limits.clone();
@@ -70,6 +83,7 @@ impl Sandbox {
         Ok(Self {
             lua,
             limits,
+            host,
             enter,
             ask,
         })
@@ -95,14 +109,30 @@ impl Sandbox {
         steps: Option<u64>,
         arguments: impl IntoLuaMulti,
     ) -> Result<Said, Fault> {
-        let (code, other, first, second) =
-            self.run::<(i64, Value, Value, Value)>(&self.ask, budget, steps, (function, arguments))?;
-        Ok(Said {
-            word: Word::of(code),
-            other,
-            first,
-            second,
-        })
+        self.run::<RawSaid>(&self.ask, budget, steps, (function, arguments))
+            .map(Said::read)
+    }
+
+    /// Calls `function` as a coroutine that may wait. `budget` and `steps` bound what it computes, not how long it waits.
+    pub(crate) fn wait<R: FromLuaMulti>(
+        &self,
+        function: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Waiting<R>, Fault> {
+        Waiting::begin(self, &self.enter, budget, steps, (function, arguments))
+    }
+
+    /// Calls `function` likewise, for an answer that [`Said::read`] understands.
+    pub(crate) fn ask_waiting(
+        &self,
+        function: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Waiting<RawSaid>, Fault> {
+        Waiting::begin(self, &self.ask, budget, steps, (function, arguments))
     }
 
     #[inline]

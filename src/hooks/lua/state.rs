@@ -9,8 +9,9 @@ use super::sandbox::Sandbox;
 use crate::hooks::client::Client;
 use crate::hooks::declare::{self, Declaration};
 use crate::hooks::error::LoadError;
-use crate::hooks::host::modules::Modules;
+use crate::hooks::host::{Host, modules::Modules};
 use crate::hooks::policy::{Image, Limits};
+use crate::hooks::services::Services;
 use dunlin_plugin_api::Hook;
 use mlua::{AnyUserData, FromLuaMulti, Function, IntoLuaMulti, Table, Value};
 use serde_json::Value as Json;
@@ -36,6 +37,7 @@ impl PolicyState {
         limits: &Limits,
         settings: &Json,
         modules: Rc<Modules>,
+        services: &Arc<Services>,
     ) -> Result<(Self, Declaration), LoadError> {
         let file = &*image.file;
         let refused = |fault: Fault| {
@@ -43,7 +45,8 @@ impl PolicyState {
             LoadError::new(fault.file.unwrap_or_default(), fault.line, fault.message)
         };
         let broken = |error: mlua::Error| refused(Fault::from_lua(&error, None));
-        let sandbox = Sandbox::new(&image.name, limits.memory, modules).map_err(broken)?;
+        let sandbox =
+            Sandbox::new(Host::new(&image.name, limits.memory, services), modules).map_err(broken)?;
         let main = sandbox.load(&image.bytecode, file).map_err(broken)?;
         let returned: Value = sandbox
             .call(&main, limits.load_budget, None, ())

@@ -4,6 +4,7 @@ use super::watch::{Watch, WatchMode, fingerprint};
 use crate::config::hooks::{HookDefaults, PolicyEntry};
 use crate::hooks::error::LoadError;
 use crate::hooks::generation::{Generation, folders};
+use crate::hooks::services::Services;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub struct ReloadSettings {
     pub base: PathBuf,
     /// How to notice changes.
     pub watch: WatchMode,
+    /// What the policies of all generations share.
+    pub services: Arc<Services>,
 }
 
 /// How reloading stands.
@@ -242,9 +245,10 @@ impl Worker {
             entries,
             defaults,
             base,
+            services,
             ..
         } = &self.settings;
-        let candidate = match Generation::load(number, entries, defaults, base) {
+        let candidate = match Generation::load(number, entries, defaults, base, services) {
             Ok(candidate) => Arc::new(candidate),
             Err(errors) => return Err(self.refuse(errors)),
         };

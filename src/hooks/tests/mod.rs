@@ -6,6 +6,7 @@ mod hostile;
 mod policies;
 mod reload;
 mod values;
+mod waiting;
 
 use super::*;
 use crate::codec::QoS;
@@ -45,7 +46,7 @@ impl Chain {
     }
 
     pub(super) fn load(&self) -> Result<Arc<Generation>, Vec<LoadError>> {
-        Generation::load(1, &self.entries, &self.defaults, self.path()).map(Arc::new)
+        Generation::load(1, &self.entries, &self.defaults, self.path(), &Arc::default()).map(Arc::new)
     }
 
     /// The chain in a shard.

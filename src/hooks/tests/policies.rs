@@ -4,7 +4,7 @@
 //! `ctx` of a table; `refuses(settings, text)`, which says that loading fails with that text; and `test(name, function)`.
 
 use super::*;
-use crate::hooks::host::modules::Modules;
+use crate::hooks::host::{Host, modules::Modules};
 use crate::hooks::lua::sandbox::Sandbox;
 use crate::hooks::source;
 use std::path::PathBuf;
@@ -40,7 +40,11 @@ fn run(name: &str) {
     let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let read = |file: String| source::read(name, format!("scripts/{file}"), scripts.join(file)).unwrap();
     let (policy, tests) = (read(format!("{name}.lua")), read(format!("{name}_test.lua")));
-    let sandbox = Sandbox::new(name, 64 << 20, Rc::new(Modules::loaded(&[]))).unwrap();
+    let sandbox = Sandbox::new(
+        Host::new(name, 64 << 20, &Arc::default()),
+        Rc::new(Modules::loaded(&[])),
+    )
+    .unwrap();
     let main = sandbox.load(&policy.bytecode, &policy.file).unwrap();
     let harness = sandbox
         .lua
@@ -85,7 +89,8 @@ pub(super) fn shipped() -> (Vec<PolicyEntry>, PathBuf) {
 fn the_shipped_chain_lets_a_signed_client_in_and_holds_it_to_the_rules() {
     let (entries, base) = shipped();
     assert_eq!(check(&entries, &base), []);
-    let generation = Arc::new(Generation::load(1, &entries, &HookDefaults::default(), &base).unwrap());
+    let generation =
+        Arc::new(Generation::load(1, &entries, &HookDefaults::default(), &base, &Arc::default()).unwrap());
     let (username, password) = generation.credentials("GID_Test@@@0001").unwrap().unwrap();
     assert_eq!(username, "Signature|demo|mqtt-demo");
     let metrics = Arc::new(HookMetrics::default());

@@ -37,6 +37,7 @@ fn start(chain: &Chain, watch: WatchMode) -> (Reloader, Told) {
         defaults: chain.defaults,
         base: chain.path().to_path_buf(),
         watch,
+        services: Arc::default(),
     };
     (
         Reloader::start(settings, chain.load().unwrap(), told.clone()).unwrap(),
@@ -192,6 +193,7 @@ fn a_change_between_load_and_start_is_not_missed() {
         defaults: chain.defaults,
         base: chain.path().to_path_buf(),
         watch: WatchMode::Auto,
+        services: Arc::default(),
     };
     let reloader = Reloader::start(settings, generation, Told::default()).unwrap();
     assert_eq!(reloader.status().generation, 2);

@@ -1,0 +1,70 @@
+//! A call that waits: a coroutine that is put aside while a backend works, and resumed on the shard's thread.
+
+use super::fault::Fault;
+use super::limits::Limits;
+use super::sandbox::Sandbox;
+use mlua::thread::AsyncThread;
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua};
+use std::ffi::c_void;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// A running coroutine. It keeps its state alive, so a call ends in the generation in which it began. Dropping it gives
+/// the call up, and what it waits for as well.
+pub(crate) struct Waiting<R> {
+    thread: AsyncThread<R>,
+    coroutine: *const c_void,
+    lua: Lua,
+    limits: Rc<Limits>,
+    /// What is left of the time that it may compute.
+    budget: Duration,
+    steps: Option<u64>,
+}
+
+impl<R: FromLuaMulti> Waiting<R> {
+    pub(super) fn begin(
+        sandbox: &Sandbox,
+        through: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Self, Fault> {
+        let broken = |error| Fault::from_lua(&error, None);
+        let thread = sandbox.lua.create_thread(through.clone()).map_err(broken)?;
+        let coroutine = thread.to_pointer();
+        Ok(Self {
+            thread: thread.into_async(arguments).map_err(broken)?,
+            coroutine,
+            lua: sandbox.lua.clone(),
+            limits: sandbox.limits.clone(),
+            budget,
+            steps,
+        })
+    }
+}
+
+impl<R: FromLuaMulti> Future for Waiting<R> {
+    type Output = Result<R, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let began = Instant::now();
+        self.limits.begin(self.budget, self.steps);
+        self.limits.waits_in(self.coroutine);
+        let thread = &mut self.thread;
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(thread).poll(cx)));
+        let stopped = self.limits.end(&self.lua);
+        self.budget = self.budget.saturating_sub(began.elapsed());
+        match (polled, stopped) {
+            (Ok(Poll::Pending), None) => Poll::Pending,
+            (Ok(Poll::Ready(Ok(value))), None) => Poll::Ready(Ok(value)),
+            (Ok(Poll::Ready(Err(error))), stopped) => Poll::Ready(Err(Fault::from_lua(&error, stopped))),
+            // It caught the error that should have ended it, and returned or waits on.
+            (Ok(_), Some(stop)) => Poll::Ready(Err(Fault::from_lua(&self.limits.error(stop), Some(stop)))),
+            (Err(panic), _) => Poll::Ready(Err(Fault::panicked(panic.as_ref()))),
+        }
+    }
+}

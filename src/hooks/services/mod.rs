@@ -1,0 +1,125 @@
+//! What the policies of all shards share: a runtime for what waits, and what outlives a generation.
+//!
+//! A shard's thread runs Lua and nothing that takes long. What does (http, sql, redis, argon2) is sent to a runtime of its
+//! own and awaited from there ([`Services::run`], [`Services::compute`]), so a dead backend holds up only the client
+//! that asked.
+//!
+//! *Invariant*: nothing here is started before it is first used; a broker whose policies do not wait has no such threads.
+
+use std::future::Future;
+use std::io;
+use std::sync::OnceLock;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Threads that drive sockets of backends.
+const WORKERS: usize = 1;
+/// Threads for slow computing, such as a password hash: about what a machine can do without starving the shards.
+const COMPUTING: usize = 2;
+
+/// What all policies of the process share.
+#[derive(Debug, Default)]
+pub struct Services {
+    runtime: OnceLock<Runtime>,
+}
+
+impl Services {
+    /// The runtime, started at the first use.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub(crate) fn handle(&self) -> io::Result<Handle> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.handle().clone());
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .max_blocking_threads(COMPUTING)
+            .thread_name("services")
+            .enable_all()
+            .build()?;
+        // If another shard was faster, its runtime stays and ours stops.
+        if let Err(ours) = self.runtime.set(runtime) {
+            ours.shutdown_background();
+        }
+        match self.runtime.get() {
+            Some(runtime) => Ok(runtime.handle().clone()),
+            None => Err(io::Error::other("the services' runtime did not start")),
+        }
+    }
+
+    /// Runs `work` on the services' runtime; the caller's thread goes on. When the caller is dropped (its call was given
+    /// up), so is the work.
+    ///
+    /// # Errors
+    /// The runtime does not start, or the work panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> io::Result<T> {
+        let mut task = AbortOnDrop(self.handle()?.spawn(work));
+        (&mut task.0).await.map_err(io::Error::other)
+    }
+
+    /// Computes something slow off every thread that serves clients. What has begun is finished, although nobody waits.
+    ///
+    /// # Errors
+    /// The runtime does not start, or the work panicked.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        self.handle()?
+            .spawn_blocking(work)
+            .await
+            .map_err(io::Error::other)
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        // Nothing waits for backends at the end, and dropping a runtime inside another one panics.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn work_is_done_elsewhere_and_ends_with_who_asked() {
+        let services = Arc::new(Services::default());
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let here = std::thread::current().id();
+        let there = runtime
+            .block_on(services.run(async { std::thread::current().id() }))
+            .unwrap();
+        assert_ne!(here, there);
+        let ran = Arc::new(AtomicBool::new(false));
+        let told = ran.clone();
+        runtime.block_on(async {
+            let work = services.run(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                told.store(true, Ordering::Relaxed);
+            });
+            let _late = tokio::time::timeout(Duration::from_millis(5), work).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        });
+        assert!(!ran.load(Ordering::Relaxed));
+        assert_eq!(runtime.block_on(services.compute(|| 7)).unwrap(), 7);
+    }
+}
