@@ -28,6 +28,9 @@ pub struct PolicyEntry {
     /// How long one call may run, in wall-clock time.
     #[serde(default = "PolicyEntry::default_budget", with = "humane::duration")]
     pub budget: Duration,
+    /// How long one call may take in all, where it waits for others (http, sql, redis); `budget` bounds what it computes.
+    #[serde(default = "PolicyEntry::default_wait", with = "humane::duration")]
+    pub wait: Duration,
     /// How long loading may run: the body of the script and its `on_load`. Every shard pays it when it swaps.
     #[serde(default = "PolicyEntry::default_load_budget", with = "humane::duration")]
     pub load_budget: Duration,
@@ -59,6 +62,7 @@ impl PolicyEntry {
             name: name.into(),
             script: script.into(),
             budget: Self::default_budget(),
+            wait: Self::default_wait(),
             load_budget: Self::default_load_budget(),
             on_error: Fallback::default(),
             on_timeout: Fallback::default(),
@@ -71,6 +75,10 @@ impl PolicyEntry {
 
     fn default_budget() -> Duration {
         Duration::from_millis(5)
+    }
+
+    fn default_wait() -> Duration {
+        Duration::from_secs(5)
     }
 
     fn default_load_budget() -> Duration {
@@ -107,12 +115,30 @@ pub enum Verdict {
 
 /// What a failed call counts as. Answers and transforms fail differently, so an entry that has both can name both:
 /// `on_error = "next"` sets the answer alone, `on_error = { answer = "deny", transform = "drop" }` sets each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fallback {
     /// For hooks that answer.
     pub answer: AnswerFallback,
     /// For hooks that transform.
     pub transform: TransformFallback,
+    /// How old the last decision may be, where `answer` is [`AnswerFallback::Stale`].
+    pub stale: Duration,
+}
+
+impl Default for Fallback {
+    fn default() -> Self {
+        Self {
+            answer: AnswerFallback::default(),
+            transform: TransformFallback::default(),
+            stale: Self::default_stale(),
+        }
+    }
+}
+
+impl Fallback {
+    fn default_stale() -> Duration {
+        Duration::from_secs(3600)
+    }
 }
 
 /// What a failed answer counts as.
@@ -126,6 +152,8 @@ pub enum AnswerFallback {
     Allow,
     /// Ask the next entry, as if this one had no opinion.
     Next,
+    /// What it last said about the same, for a while; deny, if it never did.
+    Stale,
 }
 
 /// What a failed transform does to the message.
@@ -142,7 +170,7 @@ pub enum TransformFallback {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = r#"expected "deny", "allow", "next", "pass" or "drop", or { answer = "deny", transform = "pass" }"#
+    expecting = r#"expected "deny", "allow", "next", "stale", "pass" or "drop", or { answer = "stale", stale = "1h", transform = "pass" }"#
 )]
 enum WrittenFallback {
     Answer(AnswerFallback),
@@ -157,6 +185,8 @@ struct BothFallbacks {
     answer: AnswerFallback,
     #[serde(default)]
     transform: TransformFallback,
+    #[serde(default = "Fallback::default_stale", with = "humane::duration")]
+    stale: Duration,
 }
 
 impl<'de> Deserialize<'de> for Fallback {
@@ -173,6 +203,7 @@ impl<'de> Deserialize<'de> for Fallback {
             WrittenFallback::Both(both) => Fallback {
                 answer: both.answer,
                 transform: both.transform,
+                stale: both.stale,
             },
         })
     }
@@ -205,6 +236,39 @@ impl Default for BreakerSettings {
     }
 }
 
+/// When a new generation of policies is worse than the one before, and is rolled back.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchSettings {
+    /// How long a new generation is watched, and the one before kept warm. Zero is not at all.
+    #[serde(with = "humane::duration")]
+    pub window: Duration,
+    /// How many calls must have been made before errors and latency say anything.
+    pub least: u64,
+    /// The share of calls that may fail, from 0.0 to 1.0.
+    pub errors: f64,
+    /// How long 99 of 100 calls may take; those that wait are not counted, `wait` bounds them.
+    #[serde(with = "humane::duration")]
+    pub p99: Duration,
+    /// The share of clients that may be denied what the generation before allows, from 0.0 to 1.0.
+    pub denied: f64,
+    /// So many clients at least: fewer are never a reason.
+    pub denied_clients: u64,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(30),
+            least: 20,
+            errors: 0.1,
+            p99: Duration::from_millis(2),
+            denied: 0.1,
+            denied_clients: 3,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,7 +294,8 @@ mod tests {
             one.on_timeout,
             Fallback {
                 answer: AnswerFallback::Deny,
-                transform: TransformFallback::Drop
+                transform: TransformFallback::Drop,
+                ..Fallback::default()
             }
         );
         let both = read("on_error = { answer = 'allow', transform = 'drop' }").unwrap();
@@ -238,7 +303,8 @@ mod tests {
             both.on_error,
             Fallback {
                 answer: AnswerFallback::Allow,
-                transform: TransformFallback::Drop
+                transform: TransformFallback::Drop,
+                ..Fallback::default()
             }
         );
         let error = read("on_error = 'maybe'").unwrap_err().to_string();

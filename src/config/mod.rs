@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use hooks::{HookDefaults, PolicyEntry};
+pub use hooks::{HookDefaults, PolicyEntry, WatchSettings};
 pub use limits::Limits;
 pub use listeners::{ClientAuth, Endpoint, Listener, ListenerConfig, ListenerKind, TlsConfig, TlsIdentity};
 pub use mqtt::MqttConfig;
@@ -54,6 +54,8 @@ pub struct Config {
     pub instance: InstanceConfig,
     /// `[policy_defaults]`: what holds when no policy decides.
     pub policy_defaults: HookDefaults,
+    /// `[policy_watch]`: when new policies are rolled back.
+    pub policy_watch: WatchSettings,
     /// `[[policy]]`: the chain, in its order.
     pub policy: Vec<PolicyEntry>,
     /// `[admin]`.

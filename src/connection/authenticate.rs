@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Refusal;
 use super::opening::{read_some, write_all};
 use crate::codec::{self, Packet, ProtocolVersion, ReasonCode};
-use crate::hooks::{AuthDecision, Challenge, Client, ClientParts, TlsInfo};
+use crate::hooks::{
+    AuthContinueRequest, AuthDecision, AuthRequest, Challenge, Client, ClientParts, ConnectChange, TlsInfo,
+};
 use crate::shard::{Admission, Admitted, ShardRef};
 use crate::transport::{Io, Peer};
 
@@ -16,28 +18,77 @@ pub(super) async fn run(
 ) -> Result<Admitted, Option<Refusal>> {
     let client = Client::new(parts(admission));
     let version = admission.connect.version;
-    let mut decision = shard.borrow_mut().authenticate(&client, &admission.connect);
+    let mut decision = first_step(shard, &client, &admission.connect).await;
     loop {
         match decision {
             AuthDecision::Allow(grant) => {
-                let client = if grant.attrs.is_empty() {
+                let client = if grant.attrs.is_empty() && grant.acl.is_none() {
                     client
                 } else {
-                    client.with_attrs(grant.attrs.clone())
+                    client.granted(grant.attrs.clone(), grant.acl.clone())
                 };
                 return Ok(Admitted { client, grant });
             }
             AuthDecision::Deny { code, reason } => {
                 shard.borrow().metrics().auth_denied.add(1);
-                return Err(Some(Refusal {
-                    version,
-                    reason: code,
-                    what: reason.to_string(),
-                }));
+                return Err(Some(Refusal::new(version, code, reason.to_string())));
             }
             AuthDecision::Continue(challenge) => {
                 decision = next_step(shard, admission, &client, challenge).await?;
             }
+        }
+    }
+}
+
+async fn first_step(shard: &ShardRef, client: &Arc<Client>, connect: &codec::Connect) -> AuthDecision {
+    let request = AuthRequest {
+        client,
+        password: connect.password.as_deref(),
+        method: connect.properties.authentication_method.as_deref(),
+        data: connect.properties.authentication_data.as_deref(),
+    };
+    let policies = shard.borrow().policies();
+    let decision = policies.authenticate(&request).await;
+    let before = shard.borrow_mut().second_opinion(client, &decision);
+    if let Some(before) = before {
+        let opinion = before.authenticate(&request).await;
+        shard.borrow_mut().compare_login(&request, &opinion, &decision);
+    }
+    decision
+}
+
+/// Shows CONNECT to the policies, before anybody is asked who the client is. They may change it, its client id included,
+/// or refuse it.
+pub(super) async fn introduce(shard: &ShardRef, admission: &mut Admission<Io>) -> Result<(), Refusal> {
+    let policies = {
+        let shard = shard.borrow();
+        if !shard.wants_connect() {
+            return Ok(());
+        }
+        shard.policies()
+    };
+    let client = Client::new(parts(admission));
+    let version = admission.connect.version;
+    match policies.connect(&client, &mut admission.connect).await {
+        ConnectChange::Pass | ConnectChange::Patch(_) => {
+            admission.key.client_id = admission.connect.client_id.as_str().into();
+            Ok(())
+        }
+        ConnectChange::Reject { code, reason } => Err(Refusal::new(version, code, reason.to_string())),
+        ConnectChange::Redirect { server, for_good } => {
+            let code = if for_good {
+                ReasonCode::SERVER_MOVED
+            } else {
+                ReasonCode::USE_ANOTHER_SERVER
+            };
+            Err(Refusal {
+                server: Some(server),
+                ..Refusal::new(
+                    version,
+                    code,
+                    "a policy sends the client to another server".to_owned(),
+                )
+            })
         }
     }
 }
@@ -70,14 +121,20 @@ async fn next_step(
     if auth.method != method {
         // [MQTT-4.12.0-5]
         let what = "AUTH with another Authentication Method than CONNECT".to_owned();
-        return Err(Some(Refusal {
-            version: ProtocolVersion::V5,
-            reason: ReasonCode::PROTOCOL_ERROR,
+        return Err(Some(Refusal::new(
+            ProtocolVersion::V5,
+            ReasonCode::PROTOCOL_ERROR,
             what,
-        }));
+        )));
     }
-    let mut shard = shard.borrow_mut();
-    Ok(shard.auth_continue(client, &method, auth.data.as_deref(), &challenge.pending))
+    let policies = shard.borrow().policies();
+    let request = AuthContinueRequest {
+        client,
+        method: &method,
+        data: auth.data.as_deref(),
+        pending: Some(&challenge.pending),
+    };
+    Ok(policies.auth_continue(&request).await)
 }
 
 /// The next packet, which has to be AUTH: until CONNACK the client may send nothing else but DISCONNECT

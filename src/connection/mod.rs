@@ -11,6 +11,7 @@ mod opening;
 
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::codec::{self, ConnackProperties, ProtocolVersion, ReasonCode};
 use crate::metrics::RefuseReason;
@@ -24,9 +25,20 @@ pub(crate) struct Refusal {
     version: ProtocolVersion,
     reason: ReasonCode,
     what: String,
+    /// Where to go instead (5.0).
+    server: Option<Arc<str>>,
 }
 
 impl Refusal {
+    pub(crate) fn new(version: ProtocolVersion, reason: ReasonCode, what: String) -> Self {
+        Self {
+            version,
+            reason,
+            what,
+            server: None,
+        }
+    }
+
     fn counted_as(&self) -> RefuseReason {
         match self.reason {
             ReasonCode::SERVER_UNAVAILABLE => RefuseReason::Draining,
@@ -54,8 +66,17 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
         Ok(Opening::Gone(what)) => return close_silently(&shard, io, what).await,
     };
     let shared = std::sync::Arc::clone(shard.borrow().shared());
-    let home = shared.home(&opening.key);
-    let admission = opening.with_io(io, place);
+    let mut admission = opening.with_io(io, place);
+    let introduced = tokio::time::timeout(
+        limits.connect_timeout,
+        authenticate::introduce(&shard, &mut admission),
+    );
+    match introduced.await {
+        Ok(Ok(())) => {}
+        Ok(Err(refusal)) => return refuse(&shard, admission.io, &refusal).await,
+        Err(_late) => return close_silently(&shard, admission.io, "the connect hook took too long").await,
+    }
+    let home = shared.home(&admission.key);
     if home == shard.borrow().id() {
         return settle_in(shard, admission).await;
     }
@@ -87,16 +108,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     let allowed = shard.borrow().may_begin(&admission.key);
     if let Err((reason, what)) = allowed {
         let what = what.to_owned();
-        return refuse(
-            &shard,
-            admission.io,
-            &Refusal {
-                version,
-                reason,
-                what,
-            },
-        )
-        .await;
+        return refuse(&shard, admission.io, &Refusal::new(version, reason, what)).await;
     }
     match admit(&shard, admission, admitted).await {
         Ok(id) => {
@@ -107,11 +119,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
         }
         Err((io, error)) => {
             let reason = ReasonCode::SERVER_UNAVAILABLE;
-            let refusal = Refusal {
-                version,
-                reason,
-                what: error.to_string(),
-            };
+            let refusal = Refusal::new(version, reason, error.to_string());
             refuse(&shard, io, &refusal).await;
         }
     }
@@ -128,6 +136,7 @@ async fn refuse(shard: &ShardRef, mut io: Io, refusal: &Refusal) {
     let mut answer = Vec::new();
     let told = ConnackProperties {
         reason_string: Some(&refusal.what),
+        server_reference: refusal.server.as_deref(),
         ..ConnackProperties::default()
     };
     // Its Maximum Packet Size is honoured by leaving out what is not needed: the sentence is short.

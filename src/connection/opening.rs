@@ -72,11 +72,9 @@ pub(super) async fn read_connect(shard: &ShardRef, io: &mut Io) -> Opening {
                 return match codec::decode_connect(header, body) {
                     Ok(connect) => introduce(&shared, connect, behind),
                     Err(error) => match error.answer() {
-                        Some((version, reason)) => Opening::Refused(Refusal {
-                            version,
-                            reason,
-                            what: error.to_string(),
-                        }),
+                        Some((version, reason)) => {
+                            Opening::Refused(Refusal::new(version, reason, error.to_string()))
+                        }
                         None => Opening::Gone("CONNECT is malformed"),
                     },
                 };
@@ -107,13 +105,8 @@ const V31_CLIENT_ID: usize = 23;
 /// Checks of a CONNECT that need no policy: client id and will.
 fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening {
     let version = connect.version;
-    let refused = |reason: ReasonCode, what: &str| {
-        Opening::Refused(Refusal {
-            version,
-            reason,
-            what: what.to_owned(),
-        })
-    };
+    let refused =
+        |reason: ReasonCode, what: &str| Opening::Refused(Refusal::new(version, reason, what.to_owned()));
     let mut assigned = false;
     if connect.client_id.is_empty() {
         if version == ProtocolVersion::V31 || (version == ProtocolVersion::V311 && !connect.clean_start) {

@@ -1,5 +1,6 @@
 //! Who a hook is asked about.
 
+use super::acl::Acl;
 use crate::codec::ProtocolVersion;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub struct Client {
     /// The MQTT version it speaks.
     pub protocol_version: ProtocolVersion,
     attrs: Map<String, Value>,
+    acl: Option<Arc<Acl>>,
 }
 
 /// What TLS told of a client: its certificate, if it showed one.
@@ -67,11 +69,16 @@ pub struct ClientParts {
 impl Client {
     /// A client that has not been authenticated: it has no attributes yet.
     pub fn new(parts: ClientParts) -> Arc<Self> {
-        Arc::new(Self::build(parts, Map::new()))
+        Arc::new(Self::build(parts, Map::new(), None))
     }
 
     /// The same client with the attributes that authentication granted; a new `ctx` to every policy.
     pub fn with_attrs(&self, attrs: Map<String, Value>) -> Arc<Self> {
+        self.granted(attrs, self.acl.clone())
+    }
+
+    /// The same client with what authentication granted: attributes, and rules of its own.
+    pub fn granted(&self, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Arc<Self> {
         let parts = ClientParts {
             instance: self.instance.clone(),
             client_id: self.client_id.clone(),
@@ -81,10 +88,10 @@ impl Client {
             tls: self.tls.clone(),
             protocol_version: self.protocol_version,
         };
-        Arc::new(Self::build(parts, attrs))
+        Arc::new(Self::build(parts, attrs, acl))
     }
 
-    fn build(parts: ClientParts, attrs: Map<String, Value>) -> Self {
+    fn build(parts: ClientParts, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Self {
         // Tells clients apart for the caches of `ctx`; a u64 does not come round.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let ClientParts {
@@ -107,6 +114,7 @@ impl Client {
             tls,
             protocol_version,
             attrs,
+            acl,
         }
     }
 
@@ -118,6 +126,12 @@ impl Client {
     /// What authentication said of it.
     pub fn attrs(&self) -> &Map<String, Value> {
         &self.attrs
+    }
+
+    /// The rules that came with its login.
+    #[inline]
+    pub fn acl(&self) -> Option<&Acl> {
+        self.acl.as_deref()
     }
 
     /// The group in its client id: what stands before `@@@`, if that occurs.

@@ -6,20 +6,30 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// What one entry did on one shard. Only that shard writes it.
         #[derive(Debug, Default)]
-        pub struct EntryCounters { $($(#[$doc])* pub $name: AtomicU64,)* }
+        pub struct EntryCounters {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+            /// How long calls took; one in sixteen of those that do not wait.
+            pub latency: Latency,
+        }
 
         /// What one entry did, all shards together.
         #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-        pub struct EntryTotals { $($(#[$doc])* pub $name: u64,)* }
+        pub struct EntryTotals {
+            $($(#[$doc])* pub $name: u64,)*
+            /// How long calls took, by bucket; see [`Latency`].
+            pub latency: [u64; Latency::BUCKETS],
+        }
 
         impl EntryTotals {
             fn add(&mut self, from: &EntryCounters) {
                 $(self.$name += from.$name.load(Relaxed);)*
+                from.latency.add_to(&mut self.latency);
             }
         }
     };
@@ -42,6 +52,50 @@ counters! {
     rebuilt,
     /// 1 while the breaker is open; in totals, on how many shards it is.
     open,
+}
+
+/// A histogram of times. Bucket `n` counts what took less than 2^n * 250 ns, and at least half of that.
+#[derive(Debug, Default)]
+pub struct Latency([AtomicU64; Latency::BUCKETS]);
+
+impl Latency {
+    /// From 250 ns to 17 seconds.
+    pub const BUCKETS: usize = 27;
+
+    pub(crate) fn record(&self, took: Duration) {
+        let quarters = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) / 250;
+        let bucket = (u64::BITS - quarters.leading_zeros()) as usize;
+        if let Some(bucket) = self.0.get(bucket.min(Self::BUCKETS - 1)) {
+            count(bucket);
+        }
+    }
+
+    fn add_to(&self, totals: &mut [u64; Self::BUCKETS]) {
+        for (total, bucket) in totals.iter_mut().zip(&self.0) {
+            *total += bucket.load(Relaxed);
+        }
+    }
+
+    /// The upper end of bucket `n`.
+    #[must_use]
+    pub fn upper(bucket: usize) -> Duration {
+        Duration::from_nanos(250 << bucket.min(Self::BUCKETS))
+    }
+}
+
+impl EntryTotals {
+    /// The time within which `share` of the calls ended, as the upper end of its bucket; `None` without calls.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let all: u64 = self.latency.iter().sum();
+        let wanted = (all as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        let bucket = self.latency.iter().position(|n| {
+            seen += n;
+            seen >= wanted && seen > 0
+        })?;
+        Some(Latency::upper(bucket))
+    }
 }
 
 /// Adds one. A plain load and store: each counter has one writer.
@@ -90,6 +144,25 @@ impl HookMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_found_in_their_buckets() {
+        let counters = EntryCounters::default();
+        for _ in 0..99 {
+            counters.latency.record(Duration::from_nanos(300));
+        }
+        counters.latency.record(Duration::from_millis(3));
+        counters.latency.record(Duration::from_secs(3600));
+        let mut totals = EntryTotals::default();
+        totals.add(&counters);
+        assert_eq!(totals.quantile(0.5), Some(Duration::from_nanos(500)));
+        assert!(
+            totals
+                .quantile(0.985)
+                .is_some_and(|p| p >= Duration::from_millis(3) && p < Duration::from_millis(7))
+        );
+        assert_eq!(EntryTotals::default().quantile(0.5), None);
+    }
 
     #[test]
     fn shards_add_up_and_a_name_keeps_its_counters() {

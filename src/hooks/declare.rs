@@ -2,31 +2,44 @@
 
 use super::cache::{CacheRule, Inputs};
 use super::error::LoadError;
+use super::origins::{Origins, origin_names, origin_of};
 use super::policy::Image;
 use super::source::line_of;
 use super::suggest;
 use crate::hooks::lua::kind;
+use crate::message::Origin;
+use crate::topic;
 use dunlin_plugin_api::{Hook, HookSet};
 use mlua::{Table, Value};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The hooks that this version of Dunlin calls.
-pub const CALLED: HookSet = HookSet::of(&[
-    Hook::OnLoad,
-    Hook::Authenticate,
-    Hook::AuthContinue,
+/// The hooks that this version of Dunlin calls: all of them.
+pub const CALLED: HookSet = HookSet::of(Hook::ALL);
+
+/// Hooks of the hot path that answer at once, unless a policy names them in `waits`.
+const MAY_WAIT: HookSet = HookSet::of(&[Hook::AuthorizePublish, Hook::AuthorizeSubscribe, Hook::Publish]);
+
+/// Hooks that can be asked about messages of several origins, and those that are meant when nothing is said.
+const HAVE_ORIGINS: HookSet = HookSet::of(&[
     Hook::AuthorizePublish,
-    Hook::AuthorizeSubscribe,
     Hook::Publish,
-    Hook::SessionStart,
-    Hook::SessionEnd,
-    Hook::Disconnect,
-    Hook::Acked,
-    Hook::Dropped,
+    Hook::Route,
+    Hook::Deliver,
+    Hook::Offline,
 ]);
 
 /// Keys of the table that are no hooks.
-const OTHER_KEYS: &[&str] = &["cache", "credentials", "description", "name", "payload"];
+const OTHER_KEYS: &[&str] = &[
+    "cache",
+    "credentials",
+    "description",
+    "name",
+    "origins",
+    "owns",
+    "payload",
+    "waits",
+];
 const CACHE_KEYS: &[&str] = &["by", "ttl"];
 
 /// What a policy's table says.
@@ -38,7 +51,12 @@ pub(crate) struct Declaration {
     pub(crate) payload: HookSet,
     /// Whether it can say which credentials a client should use.
     pub(crate) credentials: bool,
+    /// The hooks of the hot path in which it may wait.
+    pub(crate) waits: HookSet,
+    /// The `$SYS` topics that it owns: publishes to them go to its `control` hook.
+    pub(crate) owns: Vec<Arc<str>>,
     cache: Vec<(Hook, CacheRule)>,
+    origins: Vec<(Hook, Origins)>,
 }
 
 impl Declaration {
@@ -48,6 +66,14 @@ impl Declaration {
             .iter()
             .find(|(of, _)| *of == hook)
             .map(|(_, rule)| *rule)
+    }
+
+    /// Whether the policy wants to be asked in `hook` about messages of this origin.
+    #[inline]
+    pub(crate) fn wants_origin(&self, hook: Hook, origin: Origin) -> bool {
+        let said = self.origins.iter().find(|(of, _)| *of == hook);
+        said.map_or(Origins::DEFAULT, |(_, origins)| *origins)
+            .contains(origin)
     }
 
     /// What the policy is shown in `hook`: everything, or what its cached answers depend on.
@@ -111,18 +137,7 @@ impl Reader<'_> {
 
     fn hook(&self, hook: Hook, value: &Value) -> Result<(), LoadError> {
         let name = hook.name();
-        self.function(name, value)?;
-        if CALLED.contains(hook) {
-            return Ok(());
-        }
-        // A hook that is never called would be a policy that is never applied.
-        let help = format!("it calls {}", suggest::list(CALLED.iter().map(Hook::name)));
-        Err(self
-            .wrong(
-                Some(name),
-                format!("this version of Dunlin does not call `{name}` yet"),
-            )
-            .help(help))
+        self.function(name, value)
     }
 
     fn other(&self, key: &str, value: &Value, declares: &mut Declaration) -> Result<(), LoadError> {
@@ -137,6 +152,11 @@ impl Reader<'_> {
             }
             "payload" => self.payload(value).map(|hooks| declares.payload = hooks),
             "cache" => self.cache(value).map(|rules| declares.cache = rules),
+            "waits" => self
+                .hooks(key, value, MAY_WAIT, "waits = { \"authorize_publish\" }")
+                .map(|hooks| declares.waits = hooks),
+            "owns" => self.owns(value).map(|topics| declares.owns = topics),
+            "origins" => self.origins(value).map(|origins| declares.origins = origins),
             unknown => {
                 let known = || CALLED.iter().map(Hook::name).chain(OTHER_KEYS.iter().copied());
                 let help = match suggest::nearest(unknown, known()) {
@@ -152,18 +172,78 @@ impl Reader<'_> {
 
     /// `payload = { "authorize_publish" }`
     fn payload(&self, value: &Value) -> Result<HookSet, LoadError> {
-        let form = || {
-            self.wrong(Some("payload"), "`payload` lists the hooks that want the payload")
-                .help("write `payload = { \"authorize_publish\" }`, or leave it out")
+        let known = HookSet::of(&[Hook::AuthorizePublish]);
+        self.hooks("payload", value, known, "payload = { \"authorize_publish\" }")
+    }
+
+    /// A list of hooks out of `known`.
+    fn hooks(&self, key: &str, value: &Value, known: HookSet, form: &str) -> Result<HookSet, LoadError> {
+        let wrong = || {
+            let names = suggest::list(known.iter().map(Hook::name));
+            self.wrong(Some(key), format!("`{key}` lists hooks out of {names}"))
+                .help(format!("write `{form}`, or leave it out"))
         };
-        let table = value.as_table().ok_or_else(form)?;
+        let table = value.as_table().ok_or_else(wrong)?;
         table
             .sequence_values::<String>()
             .map(|name| match name.as_deref().map(Hook::from_name) {
-                Ok(Some(hook @ Hook::AuthorizePublish)) => Ok(hook),
-                _ => Err(form()),
+                Ok(Some(hook)) if known.contains(hook) => Ok(hook),
+                _ => Err(wrong()),
             })
             .collect()
+    }
+
+    /// `owns = { "$SYS/uploadToken" }`
+    fn owns(&self, value: &Value) -> Result<Vec<Arc<str>>, LoadError> {
+        let wrong = || {
+            self.wrong(
+                Some("owns"),
+                "`owns` lists control topics, which begin with `$SYS/`",
+            )
+            .help("write `owns = { \"$SYS/uploadToken\" }`")
+        };
+        let table = value.as_table().ok_or_else(wrong)?;
+        table
+            .sequence_values::<String>()
+            .map(|topic| match topic {
+                Ok(topic) if topic.starts_with("$SYS/") && topic::check_name(&topic).is_ok() => {
+                    Ok(topic.into())
+                }
+                _ => Err(wrong()),
+            })
+            .collect()
+    }
+
+    /// `origins = { publish = { "client", "will" } }`
+    fn origins(&self, value: &Value) -> Result<Vec<(Hook, Origins)>, LoadError> {
+        let wrong = |what: String| {
+            self.wrong(Some("origins"), what)
+                .help("write `origins = { publish = { \"client\", \"will\" } }`")
+        };
+        let table = value
+            .as_table()
+            .ok_or_else(|| wrong("`origins` is not a table".into()))?;
+        let mut all = Vec::new();
+        for pair in table.pairs::<String, Table>() {
+            let (name, list) = pair.map_err(|_| wrong("`origins` names hooks and lists origins".into()))?;
+            let hook = Hook::from_name(&name).filter(|hook| HAVE_ORIGINS.contains(*hook));
+            let hook = hook.ok_or_else(|| {
+                let names = suggest::list(HAVE_ORIGINS.iter().map(Hook::name));
+                wrong(format!("`{name}` in `origins` is not one of {names}"))
+            })?;
+            let mut origins = Origins::NONE;
+            for origin in list.sequence_values::<String>() {
+                let origin = origin.ok().and_then(|name| origin_of(&name));
+                origins = origins.with(origin.ok_or_else(|| {
+                    wrong(format!(
+                        "`origins.{name}` lists origins out of {}",
+                        suggest::list(origin_names())
+                    ))
+                })?);
+            }
+            all.push((hook, origins));
+        }
+        Ok(all)
     }
 
     /// `cache = { authorize_publish = { ttl = 60, by = { "topic" } } }`

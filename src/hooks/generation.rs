@@ -4,6 +4,7 @@
 use super::cache::CacheRule;
 use super::error::LoadError;
 use super::policy::Policy;
+use super::reload::PolicyRecord;
 use super::services::Services;
 use super::source;
 use crate::config::hooks::{HookDefaults, PolicyEntry};
@@ -22,6 +23,7 @@ pub struct Generation {
     policies: Vec<Arc<Policy>>,
     defaults: HookDefaults,
     hooks: HookSet,
+    waits: HookSet,
     publish_cache: Option<CacheRule>,
     subscribe_cache: Option<CacheRule>,
 }
@@ -33,6 +35,21 @@ impl Generation {
     /// # Errors
     /// Everything that is wrong, one error a script; then nothing of it is used.
     pub fn load(
+        number: u64,
+        entries: &[PolicyEntry],
+        defaults: &HookDefaults,
+        base: &Path,
+        services: &Arc<Services>,
+    ) -> Result<Self, Vec<LoadError>> {
+        Self::after(None, number, entries, defaults, base, services)
+    }
+
+    /// The same, for a generation that follows `before`: its policies are given what those of the same names hand over.
+    ///
+    /// # Errors
+    /// As [`Generation::load`].
+    pub fn after(
+        before: Option<&Generation>,
         number: u64,
         entries: &[PolicyEntry],
         defaults: &HookDefaults,
@@ -53,7 +70,7 @@ impl Generation {
                 continue;
             }
             let loaded = source::read(&entry.name, file, base.join(&entry.script))
-                .and_then(|image| Policy::load(entry, image, services));
+                .and_then(|image| Policy::load(entry, image, services, handed_over(before, &entry.name)));
             match loaded {
                 Ok(policy) => policies.push(Arc::new(policy)),
                 Err(error) => errors.push(error),
@@ -68,6 +85,10 @@ impl Generation {
             hooks: policies
                 .iter()
                 .map(|policy| policy.declares.hooks)
+                .fold(HookSet::EMPTY, HookSet::union),
+            waits: policies
+                .iter()
+                .map(|policy| policy.declares.waits)
                 .fold(HookSet::EMPTY, HookSet::union),
             publish_cache: cache(&policies, Hook::AuthorizePublish),
             subscribe_cache: cache(&policies, Hook::AuthorizeSubscribe),
@@ -84,6 +105,7 @@ impl Generation {
             policies: Vec::new(),
             defaults,
             hooks: HookSet::EMPTY,
+            waits: HookSet::EMPTY,
             publish_cache: None,
             subscribe_cache: None,
         }
@@ -109,9 +131,32 @@ impl Generation {
         self.hooks
     }
 
+    /// The hooks of the hot path whose answers may have to be waited for.
+    pub fn waits(&self) -> HookSet {
+        self.waits
+    }
+
     /// The names of the policies, in the order of the chain.
     pub fn policies(&self) -> impl Iterator<Item = &str> {
         self.policies.iter().map(|policy| &**policy.name())
+    }
+
+    /// Its policies as the log of policies names them.
+    pub fn records(&self) -> Vec<PolicyRecord> {
+        let record = |policy: &Arc<Policy>| PolicyRecord {
+            name: policy.name().to_string(),
+            file: policy.image.file.to_string(),
+            hash: hex(&policy.image.hash),
+        };
+        self.policies.iter().map(record).collect()
+    }
+
+    /// The sources of a generation: what its files are called, and what is in them.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.policies
+            .iter()
+            .flat_map(|policy| std::iter::once(&policy.image).chain(&policy.modules))
+            .map(|image| (&*image.file, &*image.source))
     }
 
     /// Every file that went into it: scripts and the modules that they require.
@@ -171,6 +216,12 @@ pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation)
         .collect()
 }
 
+fn handed_over(before: Option<&Generation>, name: &str) -> serde_json::Value {
+    let policies = before.into_iter().flat_map(|before| &before.policies);
+    let same = policies.into_iter().find(|policy| **policy.name() == *name);
+    same.map_or(serde_json::Value::Null, |policy| policy.handed_over.clone())
+}
+
 fn cache(policies: &[Arc<Policy>], hook: Hook) -> Option<CacheRule> {
     let mut asked = policies
         .iter()
@@ -189,7 +240,11 @@ fn hash(policies: &[Arc<Policy>]) -> String {
         }
         hash.update(policy.settings.to_string());
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String does not fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -20,6 +20,7 @@
 //! Still to come, each in its own issue: handing state over (`on_load(settings, previous)`, `on_unload`), ticks, hooks that
 //! await, proving and rolling back a generation; compiled plugins, which are entries of the same chain.
 
+mod acl;
 mod breaker;
 mod cache;
 mod chain;
@@ -31,30 +32,39 @@ mod generation;
 mod host;
 mod lua;
 mod observe;
+mod origins;
 mod policy;
 mod reload;
 mod services;
 mod source;
 mod suggest;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, Action, Rule};
 pub use cache::{CacheRule, Inputs};
 pub use chain::{
-    AuthContinueRequest, AuthRequest, PublishEvent, PublishRequest, ShardHooks, SubscribeRequest,
+    AuthContinueRequest, AuthRequest, Chain, PublishEvent, PublishRequest, ShardHooks, SubscribeRequest,
 };
 pub use client::{Client, ClientParts, TlsInfo};
-pub use counters::{EntryCounters, EntryTotals, HookMetrics};
+pub use counters::{EntryCounters, EntryTotals, HookMetrics, Latency};
 pub use declare::CALLED;
 pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use generation::{Generation, check};
+pub use host::{Effect, Effects};
 pub use observe::Event;
-pub use reload::{Refused, ReloadSettings, ReloadStatus, Reloader, Shards, WatchMode};
+pub use reload::{
+    PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,
+    WatchMode,
+};
 pub use services::Services;
 pub use verdict::{
-    Answer, AuthDecision, Challenge, Denial, Grant, NewMessage, Patch, PendingAuth, Properties,
-    PublishDecision, Published, SessionSettings, SubscribeDecision, Transform,
+    ActionOutcome, Answer, AuthDecision, Challenge, Connack, ConnackPatch, ConnectChange, ConnectPatch,
+    Controlled, Delivered, Denial, Grant, NewMessage, Patch, PendingAuth, Properties, PublishDecision,
+    Published, Routed, SessionSettings, SubscribeDecision, Transform, WillChange,
 };
+pub use watch::{Breach, Offence, Watch};

@@ -117,10 +117,6 @@ impl EventQueue {
         self.waiting.pop_front()
     }
 
-    pub(crate) fn take_all(&mut self) -> VecDeque<Event> {
-        std::mem::take(&mut self.waiting)
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }

@@ -2,7 +2,7 @@
 
 use super::declare::Declaration;
 use super::error::LoadError;
-use super::host::modules::Modules;
+use super::host::{Host, modules::Modules};
 use super::lua::state::PolicyState;
 use super::services::Services;
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
@@ -43,6 +43,7 @@ impl fmt::Debug for Image {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) budget: Duration,
+    pub(crate) wait: Duration,
     pub(crate) load_budget: Duration,
     pub(crate) memory: usize,
     pub(crate) instructions: Option<u64>,
@@ -60,6 +61,10 @@ pub(crate) struct Policy {
     pub(crate) breaker: BreakerSettings,
     pub(crate) declares: Declaration,
     pub(crate) services: Arc<Services>,
+    /// What the policy of this name in the generation before handed over.
+    pub(crate) previous: Json,
+    /// What it hands over itself.
+    pub(crate) handed_over: Json,
 }
 
 impl Policy {
@@ -68,17 +73,21 @@ impl Policy {
         entry: &PolicyEntry,
         image: Image,
         services: &Arc<Services>,
+        previous: Json,
     ) -> Result<Self, LoadError> {
         sensible(entry).map_err(|message| LoadError::new(&*image.file, None, message))?;
         let limits = Limits {
             budget: entry.budget,
+            wait: entry.wait,
             load_budget: entry.load_budget,
             memory: entry.memory,
             instructions: entry.instructions,
         };
         let settings = settings(&entry.settings);
         let modules = Rc::new(Modules::reading(&image));
-        let (state, declares) = PolicyState::build(&image, &limits, &settings, modules.clone(), services)?;
+        let host = Host::new(&image.name, limits.memory, services);
+        let (state, declares, handed_over) =
+            PolicyState::build(&image, &limits, &settings, modules.clone(), host, &previous)?;
         drop(state);
         Ok(Self {
             modules: modules.required(),
@@ -90,14 +99,23 @@ impl Policy {
             breaker: entry.breaker,
             declares,
             services: services.clone(),
+            previous,
+            handed_over,
         })
     }
 
-    /// A state of this policy, from its bytecode.
-    pub(crate) fn instantiate(&self) -> Result<PolicyState, LoadError> {
+    /// A state of this policy, from its bytecode, with the surroundings of where it is to run.
+    pub(crate) fn instantiate(&self, host: Host) -> Result<PolicyState, LoadError> {
         let modules = Rc::new(Modules::loaded(&self.modules));
-        PolicyState::build(&self.image, &self.limits, &self.settings, modules, &self.services)
-            .map(|(state, _)| state)
+        PolicyState::build(
+            &self.image,
+            &self.limits,
+            &self.settings,
+            modules,
+            host,
+            &self.previous,
+        )
+        .map(|(state, _, _)| state)
     }
 
     /// What logs and metrics call it.
@@ -147,7 +165,7 @@ impl Policy {
     /// Asks the policy's `credentials` function in a state of its own.
     pub(crate) fn credentials(&self, client_id: &str) -> Result<(String, String), LoadError> {
         let file = &*self.image.file;
-        let state = self.instantiate()?;
+        let state = self.instantiate(Host::new(&self.image.name, self.limits.memory, &self.services))?;
         let wrong = || {
             LoadError::new(
                 file,

@@ -1,7 +1,8 @@
 //! What the chain answers: plain values that the rest of the broker acts on.
 
+use super::acl::Acl;
 use super::cache::CacheRule;
-use crate::codec::{QoS, ReasonCode};
+use crate::codec::{Connect, QoS, ReasonCode};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -38,6 +39,10 @@ pub struct Grant {
     pub attrs: Map<String, Value>,
     /// What the policy sets for this session; the rest stays as asked and configured.
     pub session: SessionSettings,
+    /// When the login ends, in seconds since 1970.
+    pub expires_at: Option<f64>,
+    /// The client's own rules; they vote before every entry of the chain.
+    pub acl: Option<Arc<Acl>>,
     /// Authentication Data for CONNACK (or for the last AUTH), when an exchange ends in a yes.
     pub data: Option<Bytes>,
 }
@@ -177,4 +182,190 @@ pub struct Properties {
     pub correlation_data: Option<Bytes>,
     /// User Properties, in their order; a name may occur more than once.
     pub user: Vec<(String, String)>,
+}
+
+/// What becomes of a CONNECT.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConnectChange {
+    /// It goes on as it is.
+    Pass,
+    /// It goes on with these changes.
+    Patch(Box<ConnectPatch>),
+    /// The client is refused.
+    Reject {
+        /// The reason code for CONNACK.
+        code: ReasonCode,
+        /// And in words.
+        reason: Arc<str>,
+    },
+    /// The client is sent to another server.
+    Redirect {
+        /// Which.
+        server: Arc<str>,
+        /// Whether it is to go there from now on (0x9D) and not just this once (0x9C).
+        for_good: bool,
+    },
+}
+
+/// Changes to a CONNECT: what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ConnectPatch {
+    /// Another client id: another session.
+    pub client_id: Option<String>,
+    /// Whether the session begins anew.
+    pub clean_start: Option<bool>,
+    /// Keep Alive, in seconds.
+    pub keep_alive: Option<u16>,
+    /// Session Expiry Interval, in seconds.
+    pub session_expiry: Option<u32>,
+    /// The will.
+    pub will: WillChange,
+}
+
+/// What becomes of a will.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum WillChange {
+    /// It stays.
+    #[default]
+    Keep,
+    /// There is none.
+    Remove,
+    /// It changes: what is `None` stays. A client that has no will gets none by this.
+    Change {
+        /// A new topic name, already checked.
+        topic: Option<Arc<str>>,
+        /// A new payload.
+        payload: Option<Bytes>,
+        /// A new QoS.
+        qos: Option<QoS>,
+        /// Whether it is retained.
+        retain: Option<bool>,
+        /// Will Delay Interval, in seconds.
+        delay: Option<u32>,
+    },
+}
+
+impl ConnectPatch {
+    /// Makes the changes.
+    pub fn apply(self, connect: &mut Connect) {
+        if let Some(client_id) = self.client_id {
+            connect.client_id = client_id;
+        }
+        connect.clean_start = self.clean_start.unwrap_or(connect.clean_start);
+        connect.keep_alive = self.keep_alive.unwrap_or(connect.keep_alive);
+        if self.session_expiry.is_some() {
+            connect.properties.session_expiry = self.session_expiry;
+        }
+        match (self.will, &mut connect.will) {
+            (WillChange::Remove, will) => *will = None,
+            (
+                WillChange::Change {
+                    topic,
+                    payload,
+                    qos,
+                    retain,
+                    delay,
+                },
+                Some(will),
+            ) => {
+                if let Some(topic) = topic {
+                    will.topic = topic.to_string();
+                }
+                if let Some(payload) = payload {
+                    will.payload = payload;
+                }
+                will.qos = qos.unwrap_or(will.qos);
+                will.retain = retain.unwrap_or(will.retain);
+                will.delay = delay.unwrap_or(will.delay);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A CONNACK that is about to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Connack<'a> {
+    /// Its reason code.
+    pub code: ReasonCode,
+    /// Whether there was a session to resume.
+    pub session_present: bool,
+    /// The client id that the broker chose.
+    pub assigned_client_id: Option<&'a str>,
+}
+
+/// What a client is told besides in CONNACK (5.0).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConnackPatch {
+    /// User Properties.
+    pub user: Vec<(String, String)>,
+    /// Reason String.
+    pub reason_string: Option<String>,
+    /// Response Information.
+    pub response_information: Option<String>,
+    /// Server Reference.
+    pub server_reference: Option<String>,
+}
+
+impl ConnackPatch {
+    /// Puts `later` on top.
+    pub(crate) fn merge(&mut self, later: ConnackPatch) {
+        self.user.extend(later.user);
+        self.reason_string = later.reason_string.or(self.reason_string.take());
+        self.response_information = later.response_information.or(self.response_information.take());
+        self.server_reference = later.server_reference.or(self.server_reference.take());
+    }
+}
+
+/// What a policy wants done about a client's login.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Controlled {
+    /// Messages for the client itself, whatever it is subscribed to.
+    pub messages: Vec<NewMessage>,
+    /// A new end of its login, in seconds since 1970.
+    pub expires_at: Option<f64>,
+    /// The end of its connection.
+    pub disconnect: Option<(ReasonCode, Arc<str>)>,
+}
+
+impl Controlled {
+    /// Adds what another entry wants.
+    pub(crate) fn merge(&mut self, later: Controlled) {
+        self.messages.extend(later.messages);
+        self.expires_at = later.expires_at.or(self.expires_at);
+        self.disconnect = self.disconnect.take().or(later.disconnect);
+    }
+}
+
+/// Where else a message goes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Routed {
+    /// It goes nowhere; the reason, if one was given.
+    pub drop: Option<Option<Arc<str>>>,
+    /// More topics, already checked.
+    pub topics: Vec<Arc<str>>,
+    /// More clients, by client id.
+    pub clients: Vec<Arc<str>>,
+}
+
+/// What one receiver gets of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivered {
+    /// The message as it is.
+    Pass,
+    /// With these changes.
+    Patch(Box<Patch>),
+    /// Nothing.
+    Skip(Arc<str>),
+}
+
+/// What became of a message that a rule acted on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionOutcome {
+    /// It is done with.
+    Done,
+    /// It is to come again after a while.
+    Retry(std::time::Duration),
+    /// It can never succeed.
+    DeadLetter(Arc<str>),
 }

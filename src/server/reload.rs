@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, PolicyEntry, Source};
-use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, WatchMode};
+use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, Watch, WatchMode};
 use crate::shard::{Control, Shared};
 
 /// The demo's policies, for a binary that is started where no files are.
@@ -65,6 +66,8 @@ pub(super) fn start(
         defaults: config.policy_defaults,
         base: chain.1,
         watch: WatchMode::default(),
+        watching: config.policy_watch,
+        data: Some(config.server.data.clone()),
         services: Arc::clone(services),
     };
     let reloader = Reloader::start(settings, current, AllShards(Arc::clone(shared)))
@@ -98,21 +101,43 @@ impl AllShards {
     }
 }
 
+impl AllShards {
+    fn each(&self, message: impl Fn() -> Control) {
+        for shard in 0..u16::try_from(self.0.controls.len()).unwrap_or(u16::MAX) {
+            self.0.control(shard, message());
+        }
+    }
+}
+
 impl Shards for AllShards {
     fn prepare(&self, generation: Arc<Generation>) -> Result<(), LoadError> {
         let built = self.tell(|reply| Control::Prepare(Arc::clone(&generation), reply));
         built.into_iter().try_for_each(|answer| answer?)
     }
 
-    fn activate(&self, number: u64) -> Result<(), LoadError> {
-        self.tell(|reply| Control::Activate(number, reply))
-            .into_iter()
-            .collect()
+    fn activate(&self, number: u64, watch: Option<Arc<Watch>>) -> Result<Duration, LoadError> {
+        let swaps = self.tell(|reply| Control::Activate(number, watch.clone(), reply));
+        let swaps: Result<Vec<Duration>, LoadError> = swaps.into_iter().collect();
+        Ok(swaps?.into_iter().max().unwrap_or_default())
+    }
+
+    fn settle(&self) {
+        self.each(|| Control::Settle);
+    }
+
+    fn roll_back(&self) -> Result<(), LoadError> {
+        let back: Result<Vec<bool>, LoadError> = self.tell(Control::RollBack).into_iter().collect();
+        match back?.iter().all(|done| *done) {
+            true => Ok(()),
+            false => Err(LoadError::new(
+                "rollback",
+                None,
+                "a shard has nothing to go back to",
+            )),
+        }
     }
 
     fn abort(&self, number: u64) {
-        for shard in 0..u16::try_from(self.0.controls.len()).unwrap_or(u16::MAX) {
-            self.0.control(shard, Control::Abort(number));
-        }
+        self.each(|| Control::Abort(number));
     }
 }

@@ -139,6 +139,8 @@ fn serve(parts: Parts) -> anyhow::Result<()> {
     spawn_local(shard::read_mail(Rc::clone(&shard)));
     spawn_local(shard::watch_timers(Rc::clone(&shard)));
     spawn_local(shard::run_observers(Rc::clone(&shard)));
+    spawn_local(shard::run_effects(Rc::clone(&shard)));
+    shard.borrow().start_policies();
     spawn_local(shard::read_control(Rc::clone(&shard), lane, connection::arrive));
     for socket in sockets {
         spawn_local(accept(Rc::clone(&shard), socket, Arc::clone(&gate)));

@@ -1,10 +1,11 @@
 //! Enhanced authentication: AUTH packets on the way in, and again while connected.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Shard;
-use crate::codec::{self, Auth, Connect, ReasonCode};
-use crate::hooks::{AuthContinueRequest, AuthDecision, AuthRequest, Client, PendingAuth};
+use crate::codec::{self, Auth, ReasonCode};
+use crate::hooks::{AuthContinueRequest, AuthDecision, AuthRequest, Chain, Client, Hook, PendingAuth};
 use crate::session::Close;
 
 /// The method that a connection authenticated with, and the exchange that is going on, if any.
@@ -26,30 +27,24 @@ impl Reauthentication {
 }
 
 impl Shard {
-    /// Asks the policies whether a client may come in.
-    pub fn authenticate(&mut self, client: &Arc<Client>, connect: &Connect) -> AuthDecision {
-        self.hooks.authenticate(&AuthRequest {
-            client,
-            password: connect.password.as_deref(),
-            method: connect.properties.authentication_method.as_deref(),
-            data: connect.properties.authentication_data.as_deref(),
-        })
+    /// The policies, for calls that wait while others go on.
+    pub fn policies(&self) -> Rc<Chain> {
+        Rc::clone(self.hooks.chain())
     }
 
-    /// Asks the policies about the client's next step in an exchange that began with CONNECT.
-    pub fn auth_continue(
-        &mut self,
-        client: &Arc<Client>,
-        method: &str,
-        data: Option<&[u8]>,
-        pending: &PendingAuth,
-    ) -> AuthDecision {
-        self.hooks.auth_continue(&AuthContinueRequest {
-            client,
-            method,
-            data,
-            pending: Some(pending),
-        })
+    /// Whether any policy wants to see CONNECT before it is decided about.
+    pub fn wants_connect(&self) -> bool {
+        self.hooks.wants(Hook::Connect)
+    }
+
+    /// The policies have decided about a login: another opinion is asked while a new generation is being watched.
+    pub fn second_opinion(&mut self, client: &Arc<Client>, said: &AuthDecision) -> Option<Rc<Chain>> {
+        self.hooks.second_opinion(client, said)
+    }
+
+    /// That opinion.
+    pub fn compare_login(&mut self, request: &AuthRequest<'_>, before: &AuthDecision, said: &AuthDecision) {
+        self.hooks.compare_login(request, before, said);
     }
 
     /// AUTH from a client that is in: it begins to authenticate again, or goes on with that (4.12.1).
@@ -71,13 +66,21 @@ impl Shard {
             return Err(protocol_error("AUTH goes on with an exchange that nobody began"));
         }
         let client = Arc::clone(&live.client);
-        let decision = self.hooks.auth_continue(&AuthContinueRequest {
-            client: &client,
-            method: &method,
-            data: auth.data.as_deref(),
-            pending: pending.as_ref(),
-        });
-        self.answer_auth(at, &method, decision)
+        let chain = Rc::clone(self.hooks.chain());
+        let data = auth.data.clone();
+        let work = async move {
+            let request = AuthContinueRequest {
+                client: &client,
+                method: &method,
+                data: data.as_deref(),
+                pending: pending.as_ref(),
+            };
+            let decision = chain.auth_continue(&request).await;
+            (method, decision)
+        };
+        self.park(at, work, |shard, at, (method, decision)| {
+            shard.answer_auth(at, &method, decision)
+        })
     }
 
     fn answer_auth(&mut self, at: u32, method: &str, decision: AuthDecision) -> Result<(), Close> {
@@ -103,9 +106,10 @@ impl Shard {
                     None,
                 );
                 // New attributes make a new client to the policies: what was kept for the old one is void.
-                live.client = live.client.with_attrs(grant.attrs);
+                live.client = live.client.granted(grant.attrs, grant.acl);
                 live.kept.clear();
                 live.memo = None;
+                self.login_expires(at, grant.expires_at);
             }
             // [MQTT-4.12.1-2]
             AuthDecision::Deny { code, reason } => return Err(Close::new(code, reason.to_string())),

@@ -10,7 +10,7 @@ use super::slot::{Live, Slot};
 use super::timers::{Due, patience};
 use super::{Conn, ConnId, Shard, ShardRef};
 use crate::codec::{self, Connect, ReasonCode};
-use crate::hooks::{Client, Event, Grant, Hook};
+use crate::hooks::{Client, Connack, ConnackPatch, Event, Grant, Hook};
 use crate::instance::SessionKey;
 use crate::router::Presence;
 use crate::session::{Close, Offer, Session, negotiate};
@@ -197,6 +197,20 @@ impl Shard {
             None => Session::new(connect.version, link, expiry),
         };
 
+        let connack = Connack {
+            code: ReasonCode::SUCCESS,
+            session_present,
+            assigned_client_id: assigned.then_some(&*key.client_id),
+        };
+        let besides = if self.hooks.wants(Hook::Connack) {
+            self.hooks.connack(&client, &connack)
+        } else {
+            ConnackPatch::default()
+        };
+        told.user_properties = &besides.user;
+        told.reason_string = besides.reason_string.as_deref();
+        told.response_information = besides.response_information.as_deref();
+        told.server_reference = besides.server_reference.as_deref();
         told.assigned_client_id = assigned.then_some(&*key.client_id);
         told.authentication_method = connect.properties.authentication_method.as_deref();
         told.authentication_data = grant.data.as_deref();
@@ -224,6 +238,7 @@ impl Shard {
             kept: HashMap::default(),
             revision,
             reauthentication: Reauthentication::agreed(connect.properties.authentication_method),
+            login_ends: None,
             key: key.clone(),
             session,
         };
@@ -237,6 +252,9 @@ impl Shard {
         if link.keep_alive > 0 {
             let due = Due::KeepAlive(self.subscriber(at), number);
             self.timers.set(self.now.plus(patience(link.keep_alive)), due);
+        }
+        if grant.expires_at.is_some() {
+            self.login_expires(at, grant.expires_at);
         }
         self.mark_dirty(at);
         self.pump(at);

@@ -1,7 +1,7 @@
 //! The control lane of a shard: rare things that must not wait behind messages.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::slot::Slot;
 use super::{Admission, Shard, ShardRef};
 use crate::codec::ReasonCode;
-use crate::hooks::{Generation, Hook, LoadError, ShardHooks};
+use crate::hooks::{Generation, Hook, LoadError, NewMessage, Watch};
+use crate::instance::SessionKey;
 use crate::session::Close;
 use crate::transport::Detached;
 
@@ -25,10 +26,22 @@ pub enum Control {
     Handoff(Box<Admission<Detached>>),
     /// Build the states of this generation, and keep them ready.
     Prepare(Arc<Generation>, Reply<Result<(), LoadError>>),
-    /// Serve with the generation of this number from now on.
-    Activate(u64, Reply<()>),
+    /// Serve with the generation of this number from now on, and watch it if there is somebody to tell. The answer is
+    /// how long the swap itself took of this thread.
+    Activate(u64, Option<Arc<Watch>>, Reply<Duration>),
+    /// The generation that is being watched is good: the one before may go, and clients that lost rights lose what
+    /// they had by them.
+    Settle,
+    /// The generation that is being watched is bad: the one before serves again.
+    RollBack(Reply<bool>),
     /// Forget the generation of this number: another shard could not build it.
     Abort(u64),
+    /// End the connection of this session, with this reason; the answer says whether there was one.
+    Kick(SessionKey, ReasonCode, Arc<str>, Option<Reply<bool>>),
+    /// A message for this session alone.
+    P2p(SessionKey, Box<NewMessage>),
+    /// Ask again whether subscriptions are allowed: this session's, or all.
+    Reauthorize(Option<SessionKey>),
     /// Publish these `$SYS` topics.
     Sys(Vec<(&'static str, String)>),
     /// Take nobody in any more, and tell everybody to go.
@@ -60,30 +73,41 @@ impl Shard {
             Control::Handoff(_) => {}
             Control::Prepare(generation, reply) => {
                 let number = generation.number();
-                let built = ShardHooks::instantiate(
-                    &generation,
-                    &self.shared.hook_metrics,
-                    self.id,
-                    self.shared.observer_queue,
-                )
-                .map(|hooks| {
-                    self.staged = Some((number, hooks));
-                });
+                let built = self.hooks.prepare(&generation);
+                let built = built.map(|chain| self.staged = Some((number, chain)));
                 let _nobody_waits = reply.send(built);
             }
-            Control::Activate(number, reply) => {
-                if self.staged.as_ref().is_some_and(|(staged, _)| *staged == number)
-                    && let Some((_, hooks)) = self.staged.take()
-                {
-                    let before = std::mem::replace(&mut self.hooks, hooks);
-                    self.hooks.adopt(before);
+            Control::Activate(number, watch, reply) => {
+                let began = Instant::now();
+                if let Some((_, chain)) = self.staged.take_if(|(staged, _)| *staged == number) {
+                    self.hooks.swap(chain, watch.as_ref());
                     self.generation_changed();
+                    if watch.is_none() {
+                        self.withdraw_later(None);
+                    }
                 }
-                let _nobody_waits = reply.send(());
+                let _nobody_waits = reply.send(began.elapsed());
+            }
+            Control::Settle => {
+                self.hooks.settle();
+                self.withdraw_later(None);
+            }
+            Control::RollBack(reply) => {
+                let rolled_back = self.hooks.roll_back();
+                self.generation_changed();
+                let _nobody_waits = reply.send(rolled_back);
             }
             Control::Abort(number) => {
                 self.staged.take_if(|(staged, _)| *staged == number);
             }
+            Control::Kick(key, code, reason, reply) => {
+                let kicked = self.kick(&key, code, &reason);
+                if let Some(reply) = reply {
+                    let _nobody_waits = reply.send(kicked);
+                }
+            }
+            Control::P2p(key, message) => self.send_to_key(&key, &message),
+            Control::Reauthorize(whose) => self.withdraw_later(whose),
             Control::Sys(topics) => self.publish_sys(&topics),
             Control::Drain(reply) => self.drain(reply),
         }
@@ -91,6 +115,7 @@ impl Shard {
 
     fn drain(&mut self, done: Reply<()>) {
         self.draining = true;
+        self.hooks.stop();
         let what = "the broker is stopping";
         for at in self.live_slots() {
             self.close(at, &Close::new(ReasonCode::SERVER_SHUTTING_DOWN, what));
@@ -102,6 +127,11 @@ impl Shard {
             }
             let _nobody_waits = done.send(());
         });
+    }
+
+    /// The policies' tasks and timers begin. Must run on the shard's own `LocalSet`.
+    pub fn start_policies(&self) {
+        self.hooks.activate();
     }
 
     /// Sessions begin to keep, or stop keeping, what observers of acknowledgements are told.

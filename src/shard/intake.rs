@@ -60,8 +60,12 @@ impl Shard {
             self.handle(at, version, header, body, None)?;
             bytes = rest;
             // Somebody may have taken the session over meanwhile, as a client that connects to itself does.
-            if self.live(at).is_none_or(|live| live.conn.number != number) {
+            let Some(live) = self.live(at).filter(|live| live.conn.number == number) else {
                 return Err(End::Lost);
+            };
+            if let Some(parked) = live.conn.parked.as_deref_mut() {
+                parked.rest = bytes.to_vec();
+                return Ok(());
             }
         }
         self.keep_partial(at, bytes, 0)

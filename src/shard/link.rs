@@ -4,6 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 
+use super::park::Parked;
 use super::{Place, Shard};
 use crate::session::{Close, Outbox};
 use crate::time::Millis;
@@ -29,6 +30,8 @@ pub struct Conn {
     /// The same for a packet too large for the shard's read buffer; grows with the bytes that come, not with the length
     /// that a stranger claims.
     pub(super) large: Option<BytesMut>,
+    /// A packet of it waits for a policy, and what came behind that packet waits as well.
+    pub(super) parked: Option<Box<Parked>>,
     /// Wakes the task that reads this connection.
     pub(super) waker: Option<Waker>,
     /// The socket took less than it was given: wait until it takes more.
@@ -53,6 +56,7 @@ impl Conn {
             _place: place,
             partial: Vec::new(),
             large: None,
+            parked: None,
             waker: None,
             blocked: false,
             dirty: false,
@@ -108,6 +112,10 @@ impl Shard {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 Poll::Ready(Err(_)) => return Some(self.lost(id)),
             }
+        }
+        if self.live(id.slot).is_some_and(|live| live.conn.parked.is_some()) {
+            // A policy is being waited for; `unpark` wakes this task.
+            return Some(Poll::Pending);
         }
         if !self.backlog.is_empty() {
             // Another shard is behind: no new messages until it has caught up, so memory stays bounded.

@@ -16,10 +16,13 @@ mod close;
 mod connect;
 mod control;
 mod deliver;
+mod effects;
 mod flush;
 mod intake;
 mod link;
+mod login;
 mod mailbox;
+mod park;
 mod permission;
 mod publish;
 mod settle;
@@ -28,7 +31,10 @@ mod slot;
 mod subscribe;
 mod sys;
 mod timers;
+mod waiting;
 mod will;
+mod wire_properties;
+mod withdraw;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -40,7 +46,7 @@ use rustc_hash::FxBuildHasher;
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::hooks::ShardHooks;
+use crate::hooks::{Chain, ShardHooks};
 use crate::instance::SessionKey;
 use crate::message::MessageIds;
 use crate::metrics::ShardMetrics;
@@ -49,6 +55,7 @@ use crate::session::Wires;
 use crate::time::Millis;
 pub use connect::{Admission, Admitted, Place, admit};
 pub use control::{Control, Reply, run as read_control};
+pub use effects::run as run_effects;
 pub use flush::run as flush;
 pub use link::{Conn, ConnId};
 pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
@@ -95,7 +102,7 @@ pub struct Shard {
     /// The policies, in this shard's own Lua states.
     hooks: ShardHooks,
     /// The next generation's states, built and waiting for all shards to be ready.
-    staged: Option<(u64, ShardHooks)>,
+    staged: Option<(u64, Rc<Chain>)>,
     /// Wakes the task that runs observers off the hot path.
     observers: Rc<Notify>,
     /// Encoded forms of the publication in hand.
@@ -218,6 +225,9 @@ impl Shard {
         // First, since their wills are messages too.
         while let Some(behind) = self.overflowed.pop() {
             self.close_overflowed(behind);
+        }
+        if self.hooks.has_effects() {
+            self.run_effects();
         }
         self.settle_turn();
         self.ring_mailboxes();

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::slot::{Allowed, Memo};
-use crate::codec::{ForwardProperties, ForwardProperty, Publish, ReasonCode};
+use super::wire_properties;
+use crate::codec::{Publish, ReasonCode};
 use crate::config::hooks::Verdict;
-use crate::hooks::{CacheRule, Hook, Inputs, Properties, PublishDecision, PublishEvent, PublishRequest};
+use crate::hooks::{Answer, CacheRule, Hook, Inputs, PublishDecision, PublishEvent, PublishRequest};
+use crate::message::{MessageId, Origin};
 use crate::session::Close;
 use crate::time::Millis;
 
@@ -44,12 +46,14 @@ impl Shard {
     #[inline]
     pub(super) fn publish_is_free(&self) -> bool {
         !self.hooks.wants(Hook::AuthorizePublish)
+            && !self.hooks.has_acl()
             && self.hooks.generation().defaults().authorize_publish == Verdict::Allow
     }
 
     /// The same of subscribing.
     pub(super) fn subscribe_is_free(&self) -> bool {
         !self.hooks.wants(Hook::AuthorizeSubscribe)
+            && !self.hooks.has_acl()
             && self.hooks.generation().defaults().authorize_subscribe == Verdict::Allow
     }
 
@@ -82,6 +86,63 @@ impl Shard {
         self.ask_publish(at, topic, publish, memo)
     }
 
+    /// How an answer about this client may be kept. Rules of its own make it depend on the topic.
+    fn publish_rule(&mut self, at: u32) -> Option<CacheRule> {
+        let rule = self.hooks.cache(Hook::AuthorizePublish)?;
+        let has_rules = self.hooks.has_acl() && self.live(at).is_some_and(|live| live.client.acl().is_some());
+        Some(CacheRule {
+            by: if has_rules {
+                rule.by.union(Inputs::TOPIC)
+            } else {
+                rule.by
+            },
+            ..rule
+        })
+    }
+
+    /// What is kept of a decision that was waited for.
+    pub(super) fn keep_publish_answer(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        answer: &Answer<PublishDecision>,
+    ) {
+        let (generation, now) = (self.hooks.generation().number(), self.now);
+        let (Some(_), Some(rule)) = (answer.cache, self.publish_rule(at)) else {
+            return;
+        };
+        let key = kept_key(rule, topic, publish);
+        if let Some(live) = self.live(at) {
+            if live.kept.len() >= KEPT_ANSWERS {
+                live.kept.clear();
+            }
+            let decision = answer.decision.clone();
+            let until = now.plus(rule.ttl);
+            live.kept.insert(
+                key,
+                Kept {
+                    generation,
+                    until,
+                    decision,
+                },
+            );
+        }
+    }
+
+    /// The kept answer to a question that would be waited for.
+    pub(super) fn kept_publish_answer(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+    ) -> Option<Permission> {
+        let (generation, now) = (self.hooks.generation().number(), self.now);
+        let key = kept_key(self.publish_rule(at)?, topic, publish);
+        let kept = self.live(at)?.kept.get(&key)?;
+        (kept.generation == generation && kept.until > now).then(|| permission(&kept.decision))
+    }
+
     fn ask_publish(
         &mut self,
         at: u32,
@@ -90,7 +151,7 @@ impl Shard {
         memo: &mut Option<Memo>,
     ) -> Permission {
         let (generation, now) = (self.hooks.generation().number(), self.now);
-        let rule = self.hooks.cache(Hook::AuthorizePublish);
+        let rule = self.publish_rule(at);
         let key = rule.map(|rule| kept_key(rule, topic, publish));
         let Some(live) = self.live(at) else {
             return Permission::Refused(ReasonCode::NOT_AUTHORIZED);
@@ -119,7 +180,8 @@ impl Shard {
         let answer = self.hooks.authorize_publish(&client, &request);
         let granted = answer.decision == PublishDecision::Allow;
         let permission = permission(&answer.decision);
-        let (Some(rule), Some(key)) = (answer.cache, key) else {
+        // A failed policy's answer is not kept at all.
+        let (Some(_), Some(rule), Some(key)) = (answer.cache, rule, key) else {
             return permission;
         };
         let until = now.plus(rule.ttl);
@@ -169,7 +231,7 @@ fn kept_key(rule: CacheRule, topic: &str, publish: &Publish<'_>) -> KeptKey {
     }
 }
 
-fn permission(decision: &PublishDecision) -> Permission {
+pub(super) fn permission(decision: &PublishDecision) -> Permission {
     match decision {
         PublishDecision::Allow => Permission::Granted,
         PublishDecision::Deny(denial) => Permission::Refused(denial.code),
@@ -181,7 +243,7 @@ fn permission(decision: &PublishDecision) -> Permission {
 
 /// A PUBLISH as the `publish` hook sees it.
 pub(super) fn event(topic: &str, publish: &Publish<'_>) -> PublishEvent {
-    let mut properties = properties(&publish.properties.forward);
+    let mut properties = wire_properties::read(&publish.properties.forward);
     properties.message_expiry = publish.properties.message_expiry;
     PublishEvent {
         topic: topic.into(),
@@ -189,24 +251,7 @@ pub(super) fn event(topic: &str, publish: &Publish<'_>) -> PublishEvent {
         qos: publish.qos,
         retain: publish.retain,
         properties: Arc::new(properties),
+        origin: Origin::Client,
+        id: MessageId(0),
     }
-}
-
-/// Properties in wire form, as hooks read them.
-fn properties(forward: &[u8]) -> Properties {
-    let mut properties = Properties::default();
-    for property in ForwardProperties::new(forward) {
-        match property {
-            ForwardProperty::PayloadFormat(format) => properties.payload_is_text = Some(format == 1),
-            ForwardProperty::ContentType(text) => properties.content_type = Some(text.to_owned()),
-            ForwardProperty::ResponseTopic(text) => properties.response_topic = Some(text.to_owned()),
-            ForwardProperty::CorrelationData(data) => {
-                properties.correlation_data = Some(bytes::Bytes::copy_from_slice(data));
-            }
-            ForwardProperty::UserProperty(name, value) => {
-                properties.user.push((name.to_owned(), value.to_owned()));
-            }
-        }
-    }
-    properties
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::Shard;
 use super::permission::Permission;
 use super::slot::{Memo, Slot};
-use crate::codec::{self, Publish, QoS, ReasonCode};
-use crate::hooks::{Hook, Transform};
+use super::wire_properties;
+use crate::codec::{Publish, QoS, ReasonCode};
+use crate::hooks::{Hook, Published, Transform};
 use crate::message::{Origin, Publication};
 use crate::metrics::DropReason;
 use crate::router::Matches;
@@ -42,14 +43,12 @@ impl Shard {
         if memo.is_none() {
             self.check_topic(topic)?;
         }
+        if self.hooks.wants_beside_the_path() && self.publish_waits(topic) {
+            return self.publish_waiting(at, topic, publish);
+        }
         match self.may_publish(at, topic, publish, &mut memo) {
             Permission::Granted => {}
-            Permission::Refused(code) => {
-                self.observe_dropped(at, topic, DropReason::Denied);
-                self.answer(at, publish, code, true);
-                return Ok(());
-            }
-            Permission::Ended(close) => return Err(close),
+            refused => return self.refuse_publish(at, topic, publish, refused),
         }
         if self.hooks.wants(Hook::Publish) {
             return self.publish_transformed(at, topic, publish, frame);
@@ -79,6 +78,25 @@ impl Shard {
         Ok(())
     }
 
+    /// The policies say no.
+    pub(super) fn refuse_publish(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        refused: Permission,
+    ) -> Result<(), Close> {
+        match refused {
+            Permission::Granted => Ok(()),
+            Permission::Refused(code) => {
+                self.observe_dropped(at, topic, DropReason::Denied);
+                self.answer(at, publish, code, true);
+                Ok(())
+            }
+            Permission::Ended(close) => Err(close),
+        }
+    }
+
     /// The same way for a message that the `publish` hook wants to see; it may come out changed, or not at all.
     fn publish_transformed(
         &mut self,
@@ -89,9 +107,20 @@ impl Shard {
     ) -> Result<(), Close> {
         let Some(live) = self.live(at) else { return Ok(()) };
         let client = Arc::clone(&live.client);
-        let published = self
-            .hooks
-            .publish(&client, super::permission::event(topic, publish));
+        let event = super::permission::event(topic, publish);
+        let published = self.hooks.publish(Some(&client), event);
+        self.publish_changed(at, topic, publish, frame, published)
+    }
+
+    /// What the `publish` hook made of a message goes on.
+    pub(super) fn publish_changed(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        frame: Option<&Bytes>,
+        published: Published,
+    ) -> Result<(), Close> {
         for message in published.more {
             self.publish_new(message);
         }
@@ -112,7 +141,7 @@ impl Shard {
         let topic = matches.topic.clone();
         let payload = patch.payload.as_deref().unwrap_or(publish.payload);
         let qos = patch.qos.unwrap_or(publish.qos);
-        let forward = patch.properties.as_ref().map(forward_of);
+        let forward = patch.properties.as_ref().map(wire_properties::write);
         let expiry = match &patch.properties {
             Some(properties) => properties.message_expiry,
             None => publish.properties.message_expiry,
@@ -153,7 +182,7 @@ impl Shard {
 
     /// Answers a PUBLISH; with `settled` false the answer waits until the store has what it is to keep.
     #[inline]
-    fn answer(&mut self, at: u32, publish: &Publish<'_>, reason: ReasonCode, settled: bool) {
+    pub(super) fn answer(&mut self, at: u32, publish: &Publish<'_>, reason: ReasonCode, settled: bool) {
         if let Some(live) = self.live(at) {
             live.session
                 .answer_publish(publish.qos, publish.packet_id, reason, settled);
@@ -175,7 +204,7 @@ impl Shard {
     }
 
     /// The limits of a topic name, which MQTT itself does not set.
-    fn check_topic(&self, topic: &str) -> Result<(), Close> {
+    pub(super) fn check_topic(&self, topic: &str) -> Result<(), Close> {
         if !self.shared.limits.admit_topic(topic) {
             return Err(Close::new(
                 ReasonCode::TOPIC_NAME_INVALID,
@@ -210,7 +239,7 @@ impl Shard {
         let Ok(topic) = TopicName::new(&message.topic) else {
             return;
         };
-        let forward = Bytes::from(forward_of(&message.properties));
+        let forward = Bytes::from(wire_properties::write(&message.properties));
         let expires_at = self.expires_at(message.properties.message_expiry);
         let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
             return;
@@ -242,22 +271,4 @@ fn success(receivers: usize) -> ReasonCode {
     } else {
         ReasonCode::SUCCESS
     }
-}
-
-/// Properties that a policy set, in wire form. What cannot be written (a string of over 65,535 bytes) is left out; the
-/// hooks have refused it with a sentence before.
-fn forward_of(properties: &crate::hooks::Properties) -> Vec<u8> {
-    let mut builder = codec::ForwardBuilder::new();
-    builder.payload_is_text(properties.payload_is_text);
-    let _refused = builder.content_type(properties.content_type.as_deref()).is_err();
-    let _refused = builder
-        .response_topic(properties.response_topic.as_deref())
-        .is_err();
-    let _refused = builder
-        .correlation_data(properties.correlation_data.as_deref())
-        .is_err();
-    for (name, value) in &properties.user {
-        let _refused = builder.user_property(name, value).is_err();
-    }
-    builder.finish()
 }

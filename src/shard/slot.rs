@@ -56,6 +56,8 @@ pub(super) struct Live {
     pub(super) revision: Revision,
     /// The authentication exchange that is going on, or the method that was agreed.
     pub(super) reauthentication: Option<Box<Reauthentication>>,
+    /// When its login ends; `None` is never.
+    pub(super) login_ends: Option<Millis>,
 }
 
 /// One cache entry answers everything about (connection, topic).

@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 use super::Shard;
 use super::slot::Slot;
 use crate::codec::{self, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe};
-use crate::hooks::{SubscribeDecision, SubscribeRequest};
+use crate::hooks::{Hook, SubscribeDecision, SubscribeRequest};
 use crate::message::{Delivery, Message, SubscriptionOptions};
 use crate::router::SubscriberId;
 use crate::session::Close;
@@ -24,6 +24,7 @@ struct Granted {
 impl Shard {
     /// SUBSCRIBE: one reason code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow SUBACK.
     pub(super) fn on_subscribe(&mut self, at: u32, subscribe: Subscribe) -> Result<(), Close> {
+        let asked = subscribe.filters.len();
         // A retained message published just before, in the same read, is to be seen.
         self.settle_turn();
         if subscribe.subscription_id.is_some() && !self.shared.settings.subscription_ids_available {
@@ -32,18 +33,51 @@ impl Shard {
                 "Subscription Identifiers are not available",
             ));
         }
+        let mut subscribe = subscribe;
+        subscribe.filters = self.rewrite_filters(at, subscribe.filters);
+        if self.hooks.waits(Hook::AuthorizeSubscribe) {
+            return self.subscribe_waiting(at, subscribe, asked);
+        }
+        self.subscribe_decided(at, subscribe, asked, None)
+    }
+
+    /// The filters as the `subscribe` hook wants them.
+    fn rewrite_filters(&mut self, at: u32, filters: Vec<SubscribeFilter>) -> Vec<SubscribeFilter> {
+        if !self.hooks.wants(Hook::Subscribe) {
+            return filters;
+        }
+        let Some(live) = self.live(at) else { return filters };
+        let client = Arc::clone(&live.client);
+        self.hooks.subscribe(&client, filters)
+    }
+
+    /// Makes the subscriptions that are allowed, and answers. The first `asked` filters are the client's own; `decisions`
+    /// are the policies' where they had to be waited for.
+    pub(super) fn subscribe_decided(
+        &mut self,
+        at: u32,
+        subscribe: Subscribe,
+        asked: usize,
+        decisions: Option<Vec<SubscribeDecision>>,
+    ) -> Result<(), Close> {
+        let mut decisions = decisions.map(Vec::into_iter);
         let mut codes = Vec::with_capacity(subscribe.filters.len());
         // By filter: a packet that names one filter ten thousand times brings its retained messages once.
         let mut granted: HashMap<TopicFilter, SubscriptionOptions, FxBuildHasher> = HashMap::default();
-        for asked in subscribe.filters {
-            codes.push(match self.subscribe(at, &asked, subscribe.subscription_id)? {
-                Ok((qos, brings)) => {
-                    granted.extend(brings.map(|granted| (granted.filter, granted.options)));
-                    granted_code(qos)
-                }
-                Err(refusal) => refusal,
-            });
+        for filter in subscribe.filters {
+            let decided = decisions.as_mut().and_then(Iterator::next);
+            codes.push(
+                match self.subscribe(at, &filter, subscribe.subscription_id, decided)? {
+                    Ok((qos, brings)) => {
+                        granted.extend(brings.map(|granted| (granted.filter, granted.options)));
+                        granted_code(qos)
+                    }
+                    Err(refusal) => refusal,
+                },
+            );
         }
+        // What a policy added has no place in the answer.
+        codes.truncate(asked);
         let Some(live) = self.live(at) else { return Ok(()) };
         let limits = live.session.link.limits(live.session.version);
         codec::suback(
@@ -69,6 +103,7 @@ impl Shard {
         at: u32,
         asked: &SubscribeFilter,
         subscription_id: Option<u32>,
+        decided: Option<SubscribeDecision>,
     ) -> Result<Result<(QoS, Option<Granted>), ReasonCode>, Close> {
         let Ok(filter) = TopicFilter::parse(&asked.filter) else {
             return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
@@ -98,7 +133,8 @@ impl Shard {
         if live.session.subscriptions.len() >= most && !live.session.subscriptions.contains(&filter) {
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
-        let allowed = match self.may_subscribe(at, &filter, asked.qos) {
+        let decision = decided.unwrap_or_else(|| self.may_subscribe(at, &filter, asked.qos));
+        let allowed = match decision {
             SubscribeDecision::Allow(qos) => qos,
             SubscribeDecision::Deny(denial) => return Ok(Err(denial.code)),
             SubscribeDecision::Disconnect(reason) => {
@@ -189,8 +225,16 @@ impl Shard {
     /// UNSUBSCRIBE: answered in any case [MQTT-3.10.4-4].
     pub(super) fn on_unsubscribe(&mut self, at: u32, unsubscribe: Unsubscribe) -> Result<(), Close> {
         let subscriber = self.subscriber(at);
-        let mut codes = Vec::with_capacity(unsubscribe.filters.len());
-        for text in &unsubscribe.filters {
+        let asked = unsubscribe.filters.len();
+        let mut filters = unsubscribe.filters;
+        if self.hooks.wants(Hook::Unsubscribe)
+            && let Some(live) = self.live(at)
+        {
+            let client = Arc::clone(&live.client);
+            filters = self.hooks.unsubscribe(&client, filters);
+        }
+        let mut codes = Vec::with_capacity(filters.len());
+        for text in &filters {
             let Ok(filter) = TopicFilter::parse(text) else {
                 codes.push(ReasonCode::TOPIC_FILTER_INVALID);
                 continue;
@@ -204,6 +248,8 @@ impl Shard {
                 codes.push(ReasonCode::NO_SUBSCRIPTION_EXISTED);
             }
         }
+        // What a policy added has no place in the answer.
+        codes.truncate(asked);
         let Some(live) = self.live(at) else { return Ok(()) };
         let limits = live.session.link.limits(live.session.version);
         codec::unsuback(

@@ -24,6 +24,8 @@ pub(super) enum Due {
     KeepAlive(SubscriberId, u64),
     /// A will's delay is over, or the session without a connection.
     Absent(SubscriberId),
+    /// The login of the client of this connection number ends soon, or has ended.
+    Login(SubscriberId, u64),
     /// A connection without a session has had time enough.
     LastWords(u64),
 }
@@ -95,6 +97,7 @@ impl Shard {
             match due {
                 Due::KeepAlive(subscriber, conn) => self.keep_alive_due(subscriber, conn),
                 Due::Absent(subscriber) => self.absent_due(subscriber),
+                Due::Login(subscriber, conn) => self.login_due(subscriber, conn),
                 Due::LastWords(conn) => {
                     if let Some(conn) = self.lingering.get(&conn) {
                         conn.wake();
@@ -115,7 +118,7 @@ impl Shard {
         // A session that is at rest has one deadline or two; those of earlier rests go with its next connection.
         self.timers
             .compact(slots.len() + lingering.len(), |due| match due {
-                Due::KeepAlive(id, conn) => {
+                Due::KeepAlive(id, conn) | Due::Login(id, conn) => {
                     matches!(slot(id), Some(Slot::Live(live)) if live.conn.number == *conn)
                 }
                 Due::Absent(id) => matches!(slot(id), Some(Slot::Absent(_))),
@@ -131,6 +134,7 @@ impl Shard {
         if live.conn.number != conn {
             return;
         }
+        let held_back = held_back || live.conn.parked.is_some();
         let patience = patience(live.session.link.keep_alive);
         let deadline = live.conn.last_packet.plus(patience);
         if deadline > now {

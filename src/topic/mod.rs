@@ -3,6 +3,7 @@
 //! *Invariant*: a [`TopicName`] or [`TopicFilter`] that exists is valid. Nothing is normalised: two that differ in one
 //! code point are two [MQTT-4.7.3-4].
 
+pub mod relation;
 pub mod tree;
 
 use std::borrow::Borrow;

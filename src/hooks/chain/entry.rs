@@ -1,20 +1,32 @@
 //! One entry of the chain on one shard: its state, its breaker, its counters.
 
+use super::stale::{Remembered, Stale};
 use crate::config::hooks::Fallback;
 use crate::hooks::breaker::Breaker;
+use crate::hooks::client::Client;
 use crate::hooks::counters::{EntryCounters, HookMetrics, count, set};
 use crate::hooks::error::LoadError;
+use crate::hooks::host::Host;
+use crate::hooks::lua::answer::{RawSaid, Said};
 use crate::hooks::lua::fault::{Fault, FaultKind};
 use crate::hooks::lua::state::PolicyState;
+use crate::hooks::lua::waiting::Waiting;
 use crate::hooks::policy::Policy;
+use crate::hooks::watch::{Offence, Watch};
 use dunlin_plugin_api::Hook;
 use mlua::Function;
+use std::cell::{Cell, RefCell};
+use std::hash::Hash;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// A policy that fails fails often: so much time lies between two log lines about it.
 const LOG_EVERY: Duration = Duration::from_secs(1);
+/// One call in so many is timed: reading the clock twice costs a tenth of a cheap call.
+const TIMED: u64 = 16;
 
 /// A call that gave no answer: what stands in for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,33 +34,56 @@ pub(crate) struct Failed {
     pub(crate) fallback: Fallback,
 }
 
+/// Whom and what a call is about, for the log and for an incident report.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) hook: Hook,
+    pub(crate) client: Option<&'a Client>,
+    /// The topic, the filter, the user name, ...
+    pub(crate) about: &'a str,
+}
+
 pub(crate) struct Entry {
     pub(crate) policy: Arc<Policy>,
-    state: Option<PolicyState>,
-    breaker: Breaker,
-    counters: Arc<EntryCounters>,
+    /// Dropped when it is spoilt, and built again at the next call.
+    state: RefCell<Option<Rc<PolicyState>>>,
+    host: Host,
+    breaker: RefCell<Breaker>,
+    pub(crate) counters: Arc<EntryCounters>,
+    /// Who watches this generation, while it is new.
+    watch: RefCell<Option<Arc<Watch>>>,
+    /// Decisions to fall back on, for an entry that wants that.
+    stale: Stale,
     /// The reason of a deny that gave none.
     pub(crate) denied: Arc<str>,
     /// The reason when a failure counts as a deny.
     pub(crate) failed: Arc<str>,
-    logged: Option<Instant>,
-    unlogged: u64,
+    logged: Cell<Option<Instant>>,
+    unlogged: Cell<u64>,
 }
 
 impl Entry {
-    pub(crate) fn build(policy: &Arc<Policy>, metrics: &HookMetrics, shard: u16) -> Result<Self, LoadError> {
+    pub(crate) fn build(
+        policy: &Arc<Policy>,
+        metrics: &HookMetrics,
+        shard: u16,
+        host: Host,
+    ) -> Result<Self, LoadError> {
         let name = policy.name();
         let counters = metrics.entry(name, shard);
         // The breaker of the generation before does not count against this one.
         set(&counters.open, 0);
         Ok(Self {
-            state: Some(policy.instantiate()?),
-            breaker: Breaker::new(policy.breaker),
+            state: RefCell::new(Some(Rc::new(policy.instantiate(host.clone())?))),
+            host,
+            breaker: RefCell::new(Breaker::new(policy.breaker)),
             counters,
+            watch: RefCell::default(),
+            stale: Stale::new([policy.on_error, policy.on_timeout]),
             denied: format!("denied by policy `{name}`").into(),
             failed: format!("policy `{name}` failed").into(),
-            logged: None,
-            unlogged: 0,
+            logged: Cell::default(),
+            unlogged: Cell::default(),
             policy: policy.clone(),
         })
     }
@@ -59,54 +94,162 @@ impl Entry {
         self.policy.declares.hooks.contains(hook)
     }
 
+    /// What its modules work with.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its state, unless that was spoilt by the last call.
+    pub(crate) fn state(&self) -> Option<Rc<PolicyState>> {
+        self.state.borrow().clone()
+    }
+
     /// Counts a deny.
     #[inline]
     pub(crate) fn count_denied(&self) {
         count(&self.counters.denied);
     }
 
+    /// From now on `watch` is told how calls end; with `None` nobody is.
+    pub(crate) fn watched_by(&self, watch: Option<Arc<Watch>>) {
+        *self.watch.borrow_mut() = watch;
+    }
+
+    /// Keeps a decision to fall back on, if the entry wants that.
+    #[inline]
+    pub(crate) fn remember<K: Hash>(&self, key: impl FnOnce() -> K, decision: impl FnOnce() -> Remembered) {
+        if self.stale.wanted() {
+            self.stale.put(self.stale.key(key()), decision());
+        }
+    }
+
+    /// The last decision about the same, if it is not too old.
+    pub(crate) fn recall(&self, key: impl Hash) -> Option<Remembered> {
+        self.stale.get(self.stale.key(key))
+    }
+
     /// Asks the policy: `run` makes the call and reads its answer. The entry must have the hook.
     #[inline]
     pub(crate) fn ask<R>(
-        &mut self,
-        hook: Hook,
+        &self,
+        subject: Subject<'_>,
         run: impl FnOnce(&PolicyState, &Function) -> Result<R, Fault>,
     ) -> Result<R, Failed> {
-        if !self.breaker.admits(Instant::now) {
+        let began = self.admit(subject)?;
+        let state = self.state.borrow();
+        let answer = match &*state {
+            Some(state) => answer(state, subject.hook, run),
+            None => {
+                drop(state);
+                return self.finish(
+                    subject,
+                    began,
+                    self.rebuild().and_then(|state| answer(&state, subject.hook, run)),
+                );
+            }
+        };
+        drop(state);
+        self.finish(subject, began, answer)
+    }
+
+    /// Asks the policy in a coroutine that may wait. `begin` starts the call and `read` reads its answer.
+    pub(crate) async fn ask_waiting<R>(
+        &self,
+        subject: Subject<'_>,
+        begin: impl FnOnce(&PolicyState, &Function) -> Result<Waiting<RawSaid>, Fault>,
+        read: impl FnOnce(&PolicyState, &Said) -> Result<R, Fault>,
+    ) -> Result<R, Failed> {
+        let watched = self.admit(subject)?;
+        let began = Instant::now();
+        let state = self.state.borrow().clone();
+        let answer = async {
+            let state = match state {
+                Some(state) => state,
+                None => self.rebuild()?,
+            };
+            let call = answer(&state, subject.hook, begin)?;
+            let patience = self.policy.limits.wait;
+            match tokio::time::timeout(patience, call).await {
+                Ok(said) => read(&state, &Said::read(said?)),
+                Err(_late) => Err(Fault::timeout(format!(
+                    "the call waited longer than its {patience:?} (`wait`)"
+                ))),
+            }
+        }
+        .await;
+        self.counters.latency.record(began.elapsed());
+        if let (Some(Began::Watched(..)), Some(watch)) = (watched, &*self.watch.borrow()) {
+            // How long it waits is the backend's affair, and bounded by `wait`; what it computes by `budget`.
+            watch.called(Duration::ZERO, || self.offence(subject, String::new()));
+        }
+        self.finish(subject, None, answer)
+    }
+
+    /// Whether the call is made at all; and when it began, if it is one that is timed.
+    #[inline]
+    fn admit(&self, subject: Subject<'_>) -> Result<Option<Began>, Failed> {
+        if !self.breaker.borrow_mut().admits(Instant::now) {
             count(&self.counters.refused);
+            if let Some(watch) = &*self.watch.borrow() {
+                watch.failed(|| self.offence(subject, "not asked: the breaker is open".to_owned()));
+            }
             return Err(Failed {
                 fallback: self.policy.on_error,
             });
         }
         count(&self.counters.calls);
-        let answer = match &self.state {
-            Some(state) => answer(state, hook, run),
-            None => self.rebuild().and_then(|state| answer(state, hook, run)),
-        };
+        if self.watch.borrow().is_some() {
+            return Ok(Some(Began::Watched(Instant::now(), thread_time())));
+        }
+        let timed = self.counters.calls.load(Relaxed).is_multiple_of(TIMED);
+        Ok(timed.then(|| Began::Timed(Instant::now())))
+    }
+
+    #[inline]
+    fn finish<R>(
+        &self,
+        subject: Subject<'_>,
+        began: Option<Began>,
+        answer: Result<R, Fault>,
+    ) -> Result<R, Failed> {
+        if let Some(began) = began {
+            self.timed(subject, began);
+        }
         match answer {
             Ok(answer) => {
-                if self.breaker.succeeded() {
+                if self.breaker.borrow_mut().succeeded() {
                     set(&self.counters.open, 0);
                     tracing::info!(policy = &**self.policy.name(), "policy is well again");
                 }
                 Ok(answer)
             }
-            Err(fault) => Err(self.failed(hook, fault)),
+            Err(fault) => Err(self.failed(subject, fault)),
+        }
+    }
+
+    fn timed(&self, subject: Subject<'_>, began: Began) {
+        let (Began::Timed(at) | Began::Watched(at, _)) = began;
+        self.counters.latency.record(at.elapsed());
+        if let (Began::Watched(_, before), Some(watch)) = (began, &*self.watch.borrow()) {
+            let took = thread_time().saturating_sub(before);
+            watch.called(took, || self.offence(subject, format!("took {took:?}")));
         }
     }
 
     /// Builds the state anew, after it was dropped.
     #[cold]
-    fn rebuild(&mut self) -> Result<&PolicyState, Fault> {
+    fn rebuild(&self) -> Result<Rc<PolicyState>, Fault> {
         count(&self.counters.rebuilt);
-        let built = self.policy.instantiate();
-        let state =
-            built.map_err(|error| Fault::answer(format!("its state could not be built again: {error}")))?;
-        Ok(self.state.insert(state))
+        let built = self.policy.instantiate(self.host.clone());
+        let state = Rc::new(
+            built.map_err(|error| Fault::answer(format!("its state could not be built again: {error}")))?,
+        );
+        *self.state.borrow_mut() = Some(state.clone());
+        Ok(state)
     }
 
     #[cold]
-    fn failed(&mut self, hook: Hook, fault: Fault) -> Failed {
+    fn failed(&self, subject: Subject<'_>, fault: Fault) -> Failed {
         let now = Instant::now();
         let timeout = fault.kind == FaultKind::Timeout;
         count(if timeout {
@@ -115,25 +258,30 @@ impl Entry {
             &self.counters.errors
         });
         if fault.kind == FaultKind::Spoilt {
-            self.state = None;
+            self.state.borrow_mut().take();
+            self.host.tasks.end_tasks();
         }
         let name = &**self.policy.name();
         let fault = fault.of_file(&self.policy.image.file);
-        if self.logged.is_none_or(|logged| now - logged >= LOG_EVERY) {
-            let unlogged = std::mem::take(&mut self.unlogged);
-            self.logged = Some(now);
+        if self.logged.get().is_none_or(|logged| now - logged >= LOG_EVERY) {
+            let unlogged = self.unlogged.take();
+            self.logged.set(Some(now));
             tracing::warn!(
                 policy = name,
-                hook = hook.name(),
+                hook = subject.hook.name(),
                 timeout,
                 unlogged,
                 "policy failed: {fault}"
             );
         } else {
-            self.unlogged += 1;
+            self.unlogged.set(self.unlogged.get() + 1);
         }
-        let opened = self.breaker.failed(now);
-        set(&self.counters.open, self.breaker.is_open().into());
+        if let Some(watch) = &*self.watch.borrow() {
+            watch.failed(|| self.offence(subject, fault.to_string()));
+        }
+        let mut breaker = self.breaker.borrow_mut();
+        let opened = breaker.failed(now);
+        set(&self.counters.open, breaker.is_open().into());
         if opened {
             count(&self.counters.opened);
             tracing::error!(
@@ -150,6 +298,30 @@ impl Entry {
             },
         }
     }
+
+    fn offence(&self, subject: Subject<'_>, what: String) -> Offence {
+        Offence::new(
+            self.policy.name(),
+            subject.hook,
+            subject.client,
+            subject.about,
+            what,
+        )
+    }
+}
+
+/// When a call began.
+#[derive(Clone, Copy)]
+enum Began {
+    Timed(Instant),
+    /// And how much time the thread had had: while a generation is being watched it is judged by what its calls cost, not
+    /// by what else the machine has to do.
+    Watched(Instant, Duration),
+}
+
+fn thread_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
 }
 
 #[inline]
@@ -169,5 +341,5 @@ fn answer<R>(
 /// Counts an event that no observer will see.
 pub(crate) fn count_lost(counter: &AtomicU64, lost: u64) {
     // All shards write this one, but only when they are in trouble.
-    counter.fetch_add(lost, std::sync::atomic::Ordering::Relaxed);
+    counter.fetch_add(lost, Relaxed);
 }

@@ -1,7 +1,8 @@
 //! `authenticate` and `auth_continue`: the first entry that says allow or deny decides.
 
-use super::ShardHooks;
 use super::entry::{Entry, Failed};
+use super::stale::Remembered;
+use super::{Chain, ShardHooks, Subject};
 use crate::codec::ReasonCode;
 use crate::config::hooks::{AnswerFallback, Verdict};
 use crate::hooks::client::Client;
@@ -11,7 +12,8 @@ use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
 use crate::hooks::verdict::{AuthDecision, Challenge, Grant, PendingAuth};
 use dunlin_plugin_api::Hook;
-use mlua::{LuaString, Value};
+use mlua::{Function, LuaString, Value};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A CONNECT whose sender is to be authenticated. Its user name is the client's.
@@ -41,23 +43,47 @@ pub struct AuthContinueRequest<'a> {
 }
 
 impl ShardHooks {
+    /// Whom to ask besides, about a login that the new generation denied; see [`ShardHooks::compare_login`].
+    pub fn second_opinion(&mut self, client: &Arc<Client>, said: &AuthDecision) -> Option<Rc<Chain>> {
+        if let AuthDecision::Allow(grant) = said {
+            self.has_acl |= grant.acl.is_some();
+        }
+        self.second.as_mut()?.about_login(client, said)
+    }
+
+    /// What the generation before says of the same login.
+    pub fn compare_login(&mut self, request: &AuthRequest<'_>, before: &AuthDecision, said: &AuthDecision) {
+        if let Some(second) = &mut self.second {
+            second.login(request, before, said);
+        }
+    }
+}
+
+impl Chain {
     /// May this client come in?
-    pub fn authenticate(&mut self, request: &AuthRequest<'_>) -> AuthDecision {
+    pub async fn authenticate(&self, request: &AuthRequest<'_>) -> AuthDecision {
         const HOOK: Hook = Hook::Authenticate;
-        if request.method.is_some() && !self.wants(Hook::AuthContinue) {
+        if request.method.is_some() && !self.wants.contains(Hook::AuthContinue) {
             return unknown_method();
         }
         let username = request.client.username.as_deref();
-        for entry in self.entries.iter_mut().filter(|entry| entry.has(HOOK)) {
-            let vote = entry.ask(HOOK, |state, function| {
+        let subject = Subject {
+            hook: HOOK,
+            client: Some(request.client),
+            about: username.unwrap_or_default(),
+        };
+        for entry in self.asked(HOOK) {
+            let begin = |state: &PolicyState, function: &Function| {
                 state.with_context(request.client, |ctx| {
                     let password = string(state, request.password)?;
                     let data = string(state, request.data)?;
-                    let arguments = (ctx, username, password, request.method, data);
-                    read_vote(HOOK, state, &state.ask(function, arguments)?)
+                    state.ask_waiting(function, (ctx, username, password, request.method, data))
                 })
-            });
-            if let Some(decision) = decide(entry, vote) {
+            };
+            let vote = entry
+                .ask_waiting(subject, begin, |state, said| read_vote(HOOK, state, said))
+                .await;
+            if let Some(decision) = decide(entry, login_or_stale(entry, request, vote)) {
                 return decision;
             }
         }
@@ -66,13 +92,19 @@ impl ShardHooks {
 
     /// The next step of an exchange: the entry that began it goes on with it. At the begin of a re-authentication the
     /// entries are asked in order.
-    pub fn auth_continue(&mut self, request: &AuthContinueRequest<'_>) -> AuthDecision {
+    pub async fn auth_continue(&self, request: &AuthContinueRequest<'_>) -> AuthDecision {
         const HOOK: Hook = Hook::AuthContinue;
         let owner = request.pending.map(|pending| &pending.policy);
-        let mine =
-            |entry: &&mut Entry| entry.has(HOOK) && owner.is_none_or(|owner| owner == entry.policy.name());
-        for entry in self.entries.iter_mut().filter(mine) {
-            let vote = entry.ask(HOOK, |state, function| {
+        let subject = Subject {
+            hook: HOOK,
+            client: Some(request.client),
+            about: request.method,
+        };
+        for entry in self.asked(HOOK) {
+            if owner.is_some_and(|owner| owner != entry.policy.name()) {
+                continue;
+            }
+            let begin = |state: &PolicyState, function: &Function| {
                 state.with_context(request.client, |ctx| {
                     let data = string(state, request.data)?;
                     let kept = match request.pending {
@@ -81,13 +113,12 @@ impl ShardHooks {
                             .make_lua(&pending.state)
                             .map_err(|error| Fault::from_lua(&error, None))?,
                     };
-                    read_vote(
-                        HOOK,
-                        state,
-                        &state.ask(function, (ctx, request.method, data, kept))?,
-                    )
+                    state.ask_waiting(function, (ctx, request.method, data, kept))
                 })
-            });
+            };
+            let vote = entry
+                .ask_waiting(subject, begin, |state, said| read_vote(HOOK, state, said))
+                .await;
             if let Some(decision) = decide(entry, vote) {
                 return decision;
             }
@@ -110,6 +141,34 @@ impl ShardHooks {
                 reason: "no policy knows these credentials".into(),
             },
         }
+    }
+}
+
+/// The vote, or the last one about the same credentials where the policy failed and wants that.
+fn login_or_stale(
+    entry: &Entry,
+    request: &AuthRequest<'_>,
+    vote: Result<LoginVote, Failed>,
+) -> Result<LoginVote, Failed> {
+    let key = || {
+        (
+            &request.client.client_id,
+            &request.client.username,
+            request.password,
+        )
+    };
+    match vote {
+        // A step of an exchange is no decision.
+        Ok(LoginVote::Continue(..)) => vote,
+        Ok(vote) => {
+            entry.remember(key, || Remembered::Login(vote.clone()));
+            Ok(vote)
+        }
+        Err(failed) if failed.fallback.answer == AnswerFallback::Stale => match entry.recall(key()) {
+            Some(Remembered::Login(vote)) => Ok(vote),
+            _ => Err(failed),
+        },
+        Err(failed) => Err(failed),
     }
 }
 
@@ -158,7 +217,7 @@ fn decide(entry: &Entry, vote: Result<LoginVote, Failed>) -> Option<AuthDecision
             AnswerFallback::Allow => Some(AuthDecision::Allow(Grant::default())),
             AnswerFallback::Next => None,
             // The client did nothing wrong that we know of: it may come again.
-            AnswerFallback::Deny => {
+            AnswerFallback::Deny | AnswerFallback::Stale => {
                 entry.count_denied();
                 Some(AuthDecision::Deny {
                     code: ReasonCode::SERVER_UNAVAILABLE,

@@ -1,10 +1,17 @@
-//! The chain on one shard: every hook is a plain call that answers at once.
+//! The chain on one shard: hooks that are plain calls and answer at once, and hooks that wait.
 
+mod action;
 mod authorize;
+mod connecting;
+mod control;
 mod entry;
 mod login;
 mod observers;
 mod publish;
+mod second;
+mod stale;
+mod subscribing;
+mod ticks;
 
 pub use authorize::{PublishRequest, SubscribeRequest};
 pub use login::{AuthContinueRequest, AuthRequest};
@@ -14,26 +21,101 @@ use super::cache::CacheRule;
 use super::counters::HookMetrics;
 use super::error::LoadError;
 use super::generation::Generation;
+use super::host::{Effect, Effects, Host};
 use super::observe::EventQueue;
+use super::watch::Watch;
 use dunlin_plugin_api::{Hook, HookSet};
 use entry::Entry;
+pub(crate) use entry::Subject;
+use second::SecondOpinion;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// A generation in a shard: a Lua state for each entry, and the events that wait for observers.
+/// The shard on which `on_tick` runs.
+const TICKING: u16 = 0;
+
+/// A generation on one shard: a Lua state for each entry. It lives on the shard's thread and is not `Send`.
 ///
-/// It lives on the shard's thread and is not `Send`. A swap builds a second one beside it ([`ShardHooks::instantiate`]),
-/// hands over what waits ([`ShardHooks::adopt`]) and drops the first.
-pub struct ShardHooks {
+/// A call that waits holds on to it, and so ends in the generation in which it began.
+pub struct Chain {
     generation: Arc<Generation>,
     wants: HookSet,
+    /// Whether a PUBLISH may have to wait, or belongs to a policy.
+    beside: bool,
     entries: Vec<Entry>,
+}
+
+impl Chain {
+    fn instantiate(
+        generation: &Arc<Generation>,
+        metrics: &HookMetrics,
+        shard: u16,
+        effects: &Rc<Effects>,
+    ) -> Result<Self, LoadError> {
+        let entries = generation.chain().iter().map(|policy| {
+            let host = Host::on_shard(policy, effects);
+            Entry::build(policy, metrics, shard, host)
+        });
+        Ok(Self {
+            wants: generation.hooks(),
+            beside: !generation.waits().is_empty() || generation.hooks().contains(Hook::Control),
+            entries: entries.collect::<Result<_, _>>()?,
+            generation: generation.clone(),
+        })
+    }
+
+    /// The generation that it is.
+    pub fn generation(&self) -> &Arc<Generation> {
+        &self.generation
+    }
+
+    /// The entries that have `hook`, in the order of the chain.
+    #[inline]
+    fn asked(&self, hook: Hook) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.has(hook))
+    }
+
+    /// Lets its tasks and timers run, or puts them aside.
+    fn set_active(&self, active: bool) {
+        for entry in &self.entries {
+            entry.host().tasks.set_active(active);
+        }
+    }
+
+    /// It serves no more: tasks and timers end, and each policy is told in `on_unload`.
+    fn retire(&self, reason: &str) {
+        for entry in &self.entries {
+            entry.host().tasks.end();
+            if let Some(state) = entry.state() {
+                state.unload(reason);
+            }
+        }
+    }
+}
+
+/// The policies of a shard: the chain that answers, and what belongs to it over all its generations.
+///
+/// A swap builds a second chain beside the first ([`ShardHooks::prepare`]), puts it in its place ([`ShardHooks::swap`]),
+/// and keeps the one before warm until the new one has proved itself ([`ShardHooks::settle`], [`ShardHooks::roll_back`]).
+pub struct ShardHooks {
+    chain: Rc<Chain>,
+    /// The chain before, while the new one is being watched.
+    second: Option<SecondOpinion>,
     events: EventQueue,
+    effects: Rc<Effects>,
     metrics: Arc<HookMetrics>,
+    shard: u16,
+    /// Calls of observers that are waiting for something.
+    telling: Rc<Cell<usize>>,
+    /// Whether any client here came in with rules of its own.
+    has_acl: bool,
 }
 
 impl ShardHooks {
     /// Builds the states of `generation` for shard number `shard`. Takes about a millisecond an entry, and at most the
-    /// entry's `load_budget`. `events` is how many events may wait for observers.
+    /// entry's `load_budget`. `events` is how many events may wait for observers. Nothing runs by itself until
+    /// [`ShardHooks::activate`].
     ///
     /// # Errors
     /// When a policy does not load here, although it did when the generation was checked.
@@ -43,40 +125,144 @@ impl ShardHooks {
         shard: u16,
         events: usize,
     ) -> Result<Self, LoadError> {
-        let entries = generation
-            .chain()
-            .iter()
-            .map(|policy| Entry::build(policy, metrics, shard));
+        let effects = Rc::new(Effects::default());
         Ok(Self {
-            wants: generation.hooks(),
-            entries: entries.collect::<Result<_, _>>()?,
+            chain: Rc::new(Chain::instantiate(generation, metrics, shard, &effects)?),
+            second: None,
             events: EventQueue::new(events),
+            effects,
             metrics: metrics.clone(),
-            generation: generation.clone(),
+            shard,
+            telling: Rc::default(),
+            has_acl: false,
         })
     }
 
-    /// Takes over the events that still wait in the generation before this one.
-    pub fn adopt(&mut self, mut before: ShardHooks) {
-        for event in before.events.take_all() {
-            self.observe(event);
+    /// It serves from now on: tasks and timers that loading asked for begin. Must run in a `LocalSet`.
+    pub fn activate(&self) {
+        self.chain.set_active(true);
+        if self.shard == TICKING {
+            ticks::begin(&self.chain);
+        }
+    }
+
+    /// Builds the states of `generation` beside those that serve.
+    ///
+    /// # Errors
+    /// When a policy does not load here, although it did when the generation was checked.
+    pub fn prepare(&self, generation: &Arc<Generation>) -> Result<Rc<Chain>, LoadError> {
+        Chain::instantiate(generation, &self.metrics, self.shard, &self.effects).map(Rc::new)
+    }
+
+    /// Serves with `next` from now on. With `watch` the chain before stays warm, and is asked for its opinion when the
+    /// new one denies something; without, it is retired.
+    pub fn swap(&mut self, next: Rc<Chain>, watch: Option<&Arc<Watch>>) {
+        let before = std::mem::replace(&mut self.chain, next);
+        before.set_active(false);
+        match (watch, self.second.take()) {
+            (Some(watch), None) => self.second = Some(SecondOpinion::new(before, watch)),
+            (Some(watch), Some(second)) => {
+                // The one in between never proved itself, so there is no going back to it.
+                before.retire("replaced");
+                self.second = Some(SecondOpinion::new(second.chain().clone(), watch));
+            }
+            (None, second) => {
+                before.retire("replaced");
+                if let Some(second) = second {
+                    second.chain().retire("replaced");
+                }
+            }
+        }
+        self.watched_by(watch);
+        self.activate();
+    }
+
+    /// The new chain has proved itself: the one before is retired.
+    pub fn settle(&mut self) {
+        if let Some(second) = self.second.take() {
+            self.watched_by(None);
+            second.chain().retire("replaced");
+        }
+    }
+
+    /// The new chain has failed: the one before serves again. `false` when there is none.
+    pub fn roll_back(&mut self) -> bool {
+        let Some(second) = self.second.take() else {
+            return false;
+        };
+        self.watched_by(None);
+        let failed = std::mem::replace(&mut self.chain, second.chain().clone());
+        failed.set_active(false);
+        failed.retire("rolled back");
+        self.activate();
+        true
+    }
+
+    /// The broker stops: policies are told.
+    pub fn stop(&mut self) {
+        self.settle();
+        self.chain.retire("stopping");
+    }
+
+    fn watched_by(&self, watch: Option<&Arc<Watch>>) {
+        for entry in &self.chain.entries {
+            entry.watched_by(watch.cloned());
         }
     }
 
     /// Whether any policy has `hook`: one bit test.
     #[inline]
     pub fn wants(&self, hook: Hook) -> bool {
-        self.wants.contains(hook)
+        self.chain.wants.contains(hook)
+    }
+
+    /// Whether an answer of `hook` may have to be waited for.
+    #[inline]
+    pub fn waits(&self, hook: Hook) -> bool {
+        self.chain.generation.waits().contains(hook)
+    }
+
+    /// Whether a PUBLISH may have to leave the straight path: to wait, or to a policy that owns its topic.
+    #[inline]
+    pub fn wants_beside_the_path(&self) -> bool {
+        self.chain.beside
+    }
+
+    /// The chain that answers, to be held by a call that waits.
+    pub fn chain(&self) -> &Rc<Chain> {
+        &self.chain
     }
 
     /// The generation that answers here.
     pub fn generation(&self) -> &Arc<Generation> {
-        &self.generation
+        &self.chain.generation
     }
 
     /// How answers of `authorize_publish` and `authorize_subscribe` may be cached, if they may.
     #[inline]
     pub fn cache(&self, hook: Hook) -> Option<CacheRule> {
-        self.generation.cache(hook)
+        self.chain.generation.cache(hook)
+    }
+
+    /// What scripts have asked the broker to do since the last look.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.effects.take()
+    }
+
+    /// Whether scripts have asked for anything.
+    #[inline]
+    pub fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    /// Rings when a script outside of a shard's turn asks for something.
+    pub fn effects(&self) -> &Rc<Effects> {
+        &self.effects
+    }
+
+    /// Whether any client came in with rules of its own, since the start.
+    #[inline]
+    pub fn has_acl(&self) -> bool {
+        self.has_acl
     }
 }

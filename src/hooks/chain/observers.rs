@@ -1,10 +1,17 @@
 //! Telling observers, when the shard has a moment.
 
-use super::ShardHooks;
 use super::entry::count_lost;
+use super::{Chain, ShardHooks, Subject};
 use crate::hooks::lua::fault::Fault;
+use crate::hooks::lua::state::PolicyState;
 use crate::hooks::observe::Event;
-use mlua::{Lua, Table};
+use mlua::{Function, Lua, Table};
+use std::future::Future;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+/// How many calls of observers may be waiting for something on one shard.
+const TELLING: usize = 1000;
 
 impl ShardHooks {
     /// Notes an event for the observers that want it; nothing is called here. When the queue is full the event is lost and
@@ -17,27 +24,55 @@ impl ShardHooks {
     }
 
     /// Tells observers of at most `most` events, and returns how many still wait. Called off the hot path; each call of a
-    /// policy has its budget, so a turn takes at most `most` budgets an entry.
+    /// policy has its budget, so a turn takes at most `most` budgets an entry. An observer that waits goes on by itself:
+    /// it must run in a `LocalSet`.
     pub fn run_observers(&mut self, most: usize) -> usize {
         for _ in 0..most {
             let Some(event) = self.events.pop() else { break };
-            let hook = event.hook();
-            for entry in self.entries.iter_mut().filter(|entry| entry.has(hook)) {
-                // An observer that fails is counted and logged by its entry; there is no answer to stand in for.
-                let _ = entry.ask(hook, |state, function| {
-                    let told =
-                        table(&state.sandbox().lua, &event).map_err(|error| Fault::from_lua(&error, None))?;
-                    match event.client() {
-                        Some(client) => {
-                            state.with_context(client, |ctx| state.call::<()>(function, (ctx, told)))
-                        }
-                        None => state.call::<()>(function, (mlua::Nil, told)),
-                    }
+            for n in 0..self.chain.entries.len() {
+                let entry = self.chain.entries.get(n);
+                let wants = entry.is_some_and(|entry| entry.has(event.hook()));
+                if !wants {
+                    continue;
+                }
+                let mut told = Box::pin(tell(self.chain.clone(), n, event.clone()));
+                let at_once = told.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                if at_once.is_ready() {
+                    continue;
+                }
+                if self.telling.get() >= TELLING {
+                    count_lost(&self.metrics.events_dropped, 1);
+                    continue;
+                }
+                let telling = self.telling.clone();
+                telling.set(telling.get() + 1);
+                tokio::task::spawn_local(async move {
+                    told.await;
+                    telling.set(telling.get() - 1);
                 });
             }
         }
         self.events.len()
     }
+}
+
+/// Tells one entry of one event. One that fails is counted and logged by its entry; there is no answer to stand in for.
+async fn tell(chain: Rc<Chain>, n: usize, event: Event) {
+    let Some(entry) = chain.entries.get(n) else { return };
+    let client = event.client();
+    let subject = Subject {
+        hook: event.hook(),
+        client: client.map(|client| &**client),
+        about: "",
+    };
+    let begin = |state: &PolicyState, function: &Function| {
+        let told = table(&state.sandbox().lua, &event).map_err(|error| Fault::from_lua(&error, None))?;
+        match client {
+            Some(client) => state.with_context(client, |ctx| state.ask_waiting(function, (ctx, told))),
+            None => state.ask_waiting(function, (mlua::Nil, told)),
+        }
+    };
+    let _counted = entry.ask_waiting(subject, begin, |_, _| Ok(())).await;
 }
 
 /// An event as a policy reads it.

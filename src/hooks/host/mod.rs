@@ -9,20 +9,27 @@
 mod arguments;
 mod clock;
 mod crypto;
+mod effects;
 mod json;
 mod log;
 pub(crate) mod modules;
+mod mqtt;
+mod tasks;
 mod time;
 mod topic;
 
 use super::lua::limits::Limits;
+use super::policy::Policy;
 use super::services::Services;
 pub(crate) use clock::Clock;
+pub use effects::{Effect, Effects};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
 use modules::Modules;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+use tasks::Tasks;
 
 /// The largest string that a host function takes, in bytes: hashing that much takes about a millisecond.
 pub(crate) const MAX_INPUT: usize = 1 << 20;
@@ -38,6 +45,14 @@ pub(crate) struct Host {
     pub(crate) services: Arc<Services>,
     /// The time as scripts see it; tests turn it by hand.
     pub(crate) clock: Rc<Clock>,
+    /// What scripts have asked the broker to do.
+    pub(crate) effects: Rc<Effects>,
+    /// What runs beside the hooks.
+    pub(crate) tasks: Rc<Tasks>,
+    /// How long a task may compute between two waits.
+    pub(crate) budget: Duration,
+    /// How many steps it may take.
+    pub(crate) steps: Option<u64>,
 }
 
 impl Host {
@@ -48,6 +63,20 @@ impl Host {
             policy: policy.into(),
             services: services.clone(),
             clock: Rc::new(Clock::default()),
+            effects: Rc::default(),
+            tasks: Rc::default(),
+            budget: Duration::from_millis(5),
+            steps: None,
+        }
+    }
+
+    /// Surroundings for a state of `policy` that serves on a shard.
+    pub(crate) fn on_shard(policy: &Policy, effects: &Rc<Effects>) -> Self {
+        Self {
+            effects: effects.clone(),
+            budget: policy.limits.budget,
+            steps: policy.limits.instructions,
+            ..Self::new(policy.name(), policy.limits.memory, &policy.services)
         }
     }
 
@@ -83,6 +112,8 @@ pub(crate) fn install(lua: &Lua, host: &Host, modules: Rc<Modules>) -> mlua::Res
     globals.raw_set("crypto", crypto::module(lua, limits)?)?;
     globals.raw_set("json", json::module(lua, limits)?)?;
     globals.raw_set("log", log::module(lua, limits, policy)?)?;
+    globals.raw_set("mqtt", mqtt::module(lua, host)?)?;
+    globals.raw_set("task", tasks::module(lua, host)?)?;
     globals.raw_set("print", log::print(lua, policy)?)?;
     globals.raw_set("time", time::module(lua, host)?)?;
     globals.raw_set("topic", topic::module(lua)?)?;

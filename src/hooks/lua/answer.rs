@@ -2,17 +2,20 @@
 
 use super::fault::Fault;
 use super::kind;
-use super::message::{Fields, patch, qos_of};
+use super::message::{DELIVER_FIELDS, Fields, PATCH_FIELDS, WILL_FIELDS, new_message, patch, qos_of};
 use crate::codec::{QoS, ReasonCode};
+use crate::hooks::acl::{Acl, Rule};
 use crate::hooks::suggest;
-use crate::hooks::verdict::{Grant, NewMessage, Patch, SessionSettings};
+use crate::hooks::verdict::{Controlled, Grant, NewMessage, Patch, Routed, SessionSettings};
+use crate::topic;
 use bytes::Bytes;
-use mlua::Value;
+use dunlin_plugin_api::Hook;
+use mlua::{Table, Value};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
 /// What one entry says to a question of authorization; `T` comes with a yes.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Vote<T> {
     Allow(T),
     Deny(Option<ReasonCode>, Option<Arc<str>>),
@@ -21,7 +24,7 @@ pub(crate) enum Vote<T> {
 }
 
 /// What one entry says to a login.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LoginVote {
     Allow(Box<Grant>),
     Deny(ReasonCode, Option<Arc<str>>),
@@ -50,12 +53,22 @@ pub(crate) enum Word {
     Continue,
     Pass,
     Drop,
+    Skip,
+    Keep,
+    Suppress,
+    Reject,
+    Redirect,
+    Done,
 }
 
 impl Word {
     pub(crate) fn of(code: i64) -> Option<Word> {
-        use Word::{Allow, Continue, Deny, Disconnect, Drop, Next, Pass};
-        let words = [Allow, Deny, Next, Disconnect, Continue, Pass, Drop];
+        use Word::{
+            Allow, Continue, Deny, Disconnect, Done, Drop, Keep, Next, Pass, Redirect, Reject, Skip, Suppress,
+        };
+        let words = [
+            Allow, Deny, Next, Disconnect, Continue, Pass, Drop, Skip, Keep, Suppress, Reject, Redirect, Done,
+        ];
         words.get(usize::try_from(code).ok()?.checked_sub(1)?).copied()
     }
 
@@ -68,6 +81,12 @@ impl Word {
             Word::Continue => "continue",
             Word::Pass => "pass",
             Word::Drop => "drop",
+            Word::Skip => "skip",
+            Word::Keep => "keep",
+            Word::Suppress => "suppress",
+            Word::Reject => "reject",
+            Word::Redirect => "redirect",
+            Word::Done => "done",
         }
     }
 }
@@ -154,7 +173,10 @@ pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result
             Value::Nil | Value::String(_) => {
                 Ok(LoginVote::Deny(ReasonCode::NOT_AUTHORIZED, reason(hook, first)?))
             }
-            code => Ok(LoginVote::Deny(connack_code(hook, code)?, reason(hook, second)?)),
+            code => Ok(LoginVote::Deny(
+                connack_code(hook, "deny", code)?,
+                reason(hook, second)?,
+            )),
         },
         Some(Word::Continue) => match first {
             Value::String(data) => {
@@ -180,10 +202,14 @@ pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result
 
 /// How much of a reason is kept, in bytes: answers are cached, and CONNACK has little room.
 const MAX_REASON: usize = 1024;
+/// How many rules a login may bring: they are kept with the connection and gone through for every question.
+const MAX_RULES: usize = 256;
 
 const GRANT_FIELDS: &[&str] = &[
+    "acl",
     "attrs",
     "data",
+    "expires_at",
     "keep_alive",
     "maximum_packet_size",
     "receive_maximum",
@@ -220,13 +246,34 @@ fn grant(value: &Value, to_json: ToJson<'_>) -> Result<Grant, Fault> {
         },
     };
     Ok(Grant {
+        acl: fields.table("acl")?.map(|rules| acl(&rules)).transpose()?,
+        expires_at: fields.number("expires_at", "a time, in seconds since 1970")?,
         attrs,
         session,
         data: fields.bytes("data")?,
     })
 }
 
-/// A reason code that CONNACK knows for a refusal (MQTT 5, table 3-1).
+/// The rules that a login brings: `{ { "allow", "publish", "a/#" }, ... }`.
+fn acl(rules: &Table) -> Result<Arc<Acl>, Fault> {
+    let wrong = |n: usize, what: String| {
+        Fault::answer(format!(
+            "rule {n} of `acl`: {what}; a rule is {{ \"allow\", \"publish\", \"a/#\" }}"
+        ))
+    };
+    let mut read = Vec::new();
+    for (n, rule) in rules.sequence_values::<Table>().enumerate() {
+        if n >= MAX_RULES {
+            return Err(Fault::answer(format!("`acl` has more than {MAX_RULES} rules")));
+        }
+        let parts = rule.and_then(|rule| Ok((rule.raw_get(1)?, rule.raw_get(2)?, rule.raw_get(3)?)));
+        let (effect, action, filter): (String, String, String) =
+            parts.map_err(|_| wrong(n + 1, "it does not consist of three strings".into()))?;
+        read.push(Rule::parse(&effect, &action, &filter).map_err(|what| wrong(n + 1, what))?);
+    }
+    Ok(Arc::new(Acl::new(read)))
+}
+
 /// A reason code that PUBACK, PUBREC and SUBACK all know (MQTT 5, table 2-6).
 fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
     match value.as_u32().and_then(|code| u8::try_from(code).ok()) {
@@ -238,36 +285,129 @@ fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
     }
 }
 
-fn connack_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
+/// A reason code that CONNACK knows for a refusal (MQTT 5, table 3-1).
+pub(crate) fn connack_code(hook: &str, word: &str, value: &Value) -> Result<ReasonCode, Fault> {
     let code = value.as_u32().and_then(|code| u8::try_from(code).ok());
     match code {
         Some(code @ (0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99 | 0x9A..=0x9D | 0x9F)) => {
             Ok(ReasonCode(code))
         }
         _ => Err(Fault::answer(format!(
-            "{hook} returned \"deny\" and {}; write a reason code of CONNACK, such as 0x86 (bad user name or password) or 0x87 (not authorized)",
+            "{hook} returned \"{word}\" and {}; write a reason code of CONNACK, such as 0x86 (bad user name or password) or 0x87 (not authorized)",
             show(value)
         ))),
     }
 }
 
-/// Nothing or `"pass"` · `"drop", reason` · a table of what changes.
-pub(crate) fn change(hook: &str, said: &Said) -> Result<Change, Fault> {
+/// Nothing or `"pass"` · the hook's word for a message that goes nowhere, and a reason · a table of what changes.
+pub(crate) fn change(hook: Hook, said: &Said) -> Result<Change, Fault> {
+    let (stays, goes, may) = match hook {
+        Hook::Deliver => (Word::Pass, Word::Skip, DELIVER_FIELDS),
+        Hook::Offline => (Word::Keep, Word::Skip, &[][..]),
+        Hook::Will => (Word::Pass, Word::Suppress, WILL_FIELDS),
+        _ => (Word::Pass, Word::Drop, PATCH_FIELDS),
+    };
     match (said.word, &said.other) {
-        (Some(Word::Pass), _) | (None, Value::Nil) => Ok(Change::Pass),
-        (Some(Word::Drop), _) => Ok(Change::Drop(reason(hook, &said.first)?)),
-        (None, Value::Table(table)) => {
-            let (patched, more) = patch(table)?;
+        (None, Value::Nil) => Ok(Change::Pass),
+        (Some(word), _) if word == stays => Ok(Change::Pass),
+        (Some(word), _) if word == goes => Ok(Change::Drop(reason(hook.name(), &said.first)?)),
+        (None, Value::Table(table)) if !may.is_empty() => {
+            let (patched, more) = patch(table, may)?;
             Ok(Change::Patch(Box::new(patched), more))
         }
         _ => Err(Fault::answer(format!(
-            "{hook} returned {}; return nothing, \"drop\" and a reason, or a table of what changes, such as {{ topic = \"a/b\" }}",
+            "{hook} returned {}; return nothing, \"{}\" and a reason{}",
+            said.show(),
+            goes.name(),
+            if may.is_empty() {
+                ""
+            } else {
+                ", or a table of what changes, such as { payload = \"x\" }"
+            }
+        ))),
+    }
+}
+
+/// Nothing or `"pass"` · `"drop", reason` · `{ topics = {...}, clients = {...} }`.
+pub(crate) fn route_change(said: &Said) -> Result<Routed, Fault> {
+    match (said.word, &said.other) {
+        (Some(Word::Pass), _) | (None, Value::Nil) => Ok(Routed::default()),
+        (Some(Word::Drop), _) => Ok(Routed {
+            drop: Some(reason("route", &said.first)?),
+            ..Routed::default()
+        }),
+        (None, Value::Table(table)) => {
+            let mut fields = Fields::of("what `route` returned", table, &["clients", "topics"])?;
+            let topics = fields.texts("topics")?;
+            for topic in &topics {
+                topic::check_name(topic)
+                    .map_err(|why| Fault::answer(format!("\"{topic}\" in `topics` of `route`: {why}")))?;
+            }
+            Ok(Routed {
+                drop: None,
+                topics,
+                clients: fields.texts("clients")?,
+            })
+        }
+        _ => Err(Fault::answer(format!(
+            "route returned {}; return nothing, \"drop\" and a reason, or a table such as {{ topics = {{ \"a/b\" }} }}",
             said.show()
         ))),
     }
 }
 
-fn reason(hook: &str, value: &Value) -> Result<Option<Arc<str>>, Fault> {
+/// `"allow"` · `"deny", reason` · `"next"`.
+pub(crate) fn p2p_vote(said: &Said) -> Result<Vote<()>, Fault> {
+    publish_vote(Hook::P2p.name(), said)
+}
+
+/// Nothing · `"disconnect", code, reason` · `{ messages = {...}, expires_at = n }`.
+pub(crate) fn control_answer(hook: Hook, said: &Said) -> Result<Controlled, Fault> {
+    match (said.word, &said.other) {
+        (Some(Word::Pass), _) | (None, Value::Nil) => Ok(Controlled::default()),
+        (Some(Word::Disconnect), _) => {
+            let (code, why) = match &said.first {
+                Value::Nil | Value::String(_) => (ReasonCode::NOT_AUTHORIZED, &said.first),
+                code => match code.as_u32().and_then(|code| u8::try_from(code).ok()) {
+                    Some(known @ 0x80..=0xA2) => (ReasonCode(known), &said.second),
+                    _ => {
+                        return Err(Fault::answer(format!(
+                            "{hook} returned \"disconnect\" and {}; write a reason code of DISCONNECT, 0x80 to 0xA2, or none",
+                            show(code)
+                        )));
+                    }
+                },
+            };
+            let why = reason(hook.name(), why)?;
+            Ok(Controlled {
+                disconnect: Some((code, why.unwrap_or_else(|| "a policy ended the login".into()))),
+                ..Controlled::default()
+            })
+        }
+        (None, Value::Table(table)) => {
+            let what = format!("what `{hook}` returned");
+            let mut fields = Fields::of(&what, table, &["expires_at", "messages"])?;
+            let mut messages = Vec::new();
+            if let Some(list) = fields.table("messages")? {
+                for message in list.sequence_values::<Value>() {
+                    let message = message.map_err(|error| Fault::from_lua(&error, None))?;
+                    messages.push(new_message("a message in `messages`", &message)?);
+                }
+            }
+            Ok(Controlled {
+                messages,
+                expires_at: fields.number("expires_at", "a time, in seconds since 1970")?,
+                disconnect: None,
+            })
+        }
+        _ => Err(Fault::answer(format!(
+            "{hook} returned {}; return nothing, \"disconnect\", code, reason, or a table such as {{ messages = {{}}, expires_at = 0 }}",
+            said.show()
+        ))),
+    }
+}
+
+pub(crate) fn reason(hook: &str, value: &Value) -> Result<Option<Arc<str>>, Fault> {
     match value {
         Value::Nil => Ok(None),
         Value::String(text) => {
@@ -313,7 +453,7 @@ impl Said {
     }
 
     /// The first value in an error sentence.
-    fn show(&self) -> String {
+    pub(crate) fn show(&self) -> String {
         self.word
             .map_or_else(|| show(&self.other), |word| format!("\"{}\"", word.name()))
     }

@@ -36,6 +36,14 @@ impl Fault {
         }
     }
 
+    /// A call that took too long.
+    pub(crate) fn timeout(message: String) -> Self {
+        Self {
+            kind: FaultKind::Timeout,
+            ..Self::answer(message)
+        }
+    }
+
     /// A host function panicked through the call.
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
         let said = panic.downcast_ref::<&str>().copied().map(String::from);

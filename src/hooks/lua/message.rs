@@ -5,7 +5,9 @@ use super::fault::Fault;
 use super::kind;
 use super::limits::Limits;
 use crate::codec::QoS;
+use crate::hooks::origins;
 use crate::hooks::verdict::{NewMessage, Patch, Properties};
+use crate::message::{MessageId, Origin};
 use crate::topic;
 use bytes::Bytes;
 use mlua::{Lua, LuaString, MetaMethod, Table, UserData, UserDataMethods, Value};
@@ -13,8 +15,20 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-const FIELDS: &[&str] = &["payload", "properties", "qos", "retain", "size", "topic"];
-const PATCH_FIELDS: &[&str] = &["more", "payload", "properties", "qos", "retain", "topic"];
+const FIELDS: &[&str] = &[
+    "id",
+    "origin",
+    "payload",
+    "properties",
+    "qos",
+    "retain",
+    "size",
+    "topic",
+];
+/// What a hook may change of a message.
+pub(crate) const DELIVER_FIELDS: &[&str] = &["payload", "properties"];
+pub(crate) const WILL_FIELDS: &[&str] = &["payload", "properties", "qos", "retain", "topic"];
+pub(crate) const PATCH_FIELDS: &[&str] = &["more", "payload", "properties", "qos", "retain", "topic"];
 const MESSAGE_FIELDS: &[&str] = &["payload", "properties", "qos", "retain", "topic"];
 const PROPERTY_FIELDS: &[&str] = &[
     "content_type",
@@ -33,6 +47,8 @@ pub(crate) struct Shown {
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
     pub(crate) properties: Arc<Properties>,
+    pub(crate) origin: Origin,
+    pub(crate) id: MessageId,
 }
 
 /// The userdata; emptied when the call ends, so that a script cannot hoard payloads that its memory limit does not see.
@@ -58,6 +74,11 @@ impl UserData for Message {
                 )),
                 b"qos" => Ok(Value::Integer(i64::from(shown.qos as u8))),
                 b"retain" => Ok(Value::Boolean(shown.retain)),
+                b"origin" => this
+                    .limits
+                    .string(lua, origins::name_of(shown.origin))
+                    .map(Value::String),
+                b"id" => this.limits.string(lua, shown.id.to_string()).map(Value::String),
                 b"properties" => properties_to_lua(lua, &shown.properties).map(Value::Table),
                 other => Err(unknown("msg", &String::from_utf8_lossy(other), FIELDS)),
             }
@@ -65,7 +86,7 @@ impl UserData for Message {
     }
 }
 
-fn properties_to_lua(lua: &Lua, properties: &Properties) -> mlua::Result<Table> {
+pub(crate) fn properties_to_lua(lua: &Lua, properties: &Properties) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("payload_is_text", properties.payload_is_text)?;
     table.raw_set("message_expiry", properties.message_expiry)?;
@@ -86,8 +107,8 @@ fn properties_to_lua(lua: &Lua, properties: &Properties) -> mlua::Result<Table> 
 }
 
 /// Reads the table that a `publish` hook returned.
-pub(crate) fn patch(table: &Table) -> Result<(Patch, Vec<NewMessage>), Fault> {
-    let mut fields = Fields::of("the patch", table, PATCH_FIELDS)?;
+pub(crate) fn patch(table: &Table, may: &[&str]) -> Result<(Patch, Vec<NewMessage>), Fault> {
+    let mut fields = Fields::of("the patch", table, may)?;
     let patch = Patch {
         topic: fields.topic()?,
         payload: fields.payload()?,
@@ -98,23 +119,26 @@ pub(crate) fn patch(table: &Table) -> Result<(Patch, Vec<NewMessage>), Fault> {
     let mut more = Vec::new();
     if let Some(list) = fields.table("more")? {
         for message in list.sequence_values::<Value>() {
-            more.push(new_message(&message.map_err(|e| Fault::from_lua(&e, None))?)?);
+            more.push(new_message(
+                "a message in `more`",
+                &message.map_err(|e| Fault::from_lua(&e, None))?,
+            )?);
         }
     }
     Ok((patch, more))
 }
 
-fn new_message(value: &Value) -> Result<NewMessage, Fault> {
+pub(crate) fn new_message(what: &str, value: &Value) -> Result<NewMessage, Fault> {
     let Value::Table(table) = value else {
         return Err(Fault::answer(format!(
             "`more` is a list of messages, such as {{ topic = \"a\", payload = \"b\" }}; it holds a {}",
             kind(value)
         )));
     };
-    let mut fields = Fields::of("a message in `more`", table, MESSAGE_FIELDS)?;
+    let mut fields = Fields::of(what, table, MESSAGE_FIELDS)?;
     let topic = fields.topic()?;
     Ok(NewMessage {
-        topic: topic.ok_or_else(|| Fault::answer("a message in `more` has no topic"))?,
+        topic: topic.ok_or_else(|| Fault::answer(format!("{what} has no topic")))?,
         payload: fields.payload()?.unwrap_or_default(),
         qos: fields.qos()?.unwrap_or(QoS::AtMostOnce),
         retain: fields.boolean("retain")?.unwrap_or(false),
@@ -201,6 +225,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub(crate) fn number(&mut self, name: &str, wanted: &str) -> Result<Option<f64>, Fault> {
+        match self.get(name)? {
+            Value::Nil => Ok(None),
+            value => match value.as_number().or_else(|| value.as_integer().map(|n| n as f64)) {
+                Some(number) if number.is_finite() => Ok(Some(number)),
+                _ => Err(self.wrong(name, wanted, &value)),
+            },
+        }
+    }
+
     pub(crate) fn table(&mut self, name: &str) -> Result<Option<Table>, Fault> {
         match self.get(name)? {
             Value::Nil => Ok(None),
@@ -209,7 +243,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn topic(&mut self) -> Result<Option<Arc<str>>, Fault> {
+    pub(crate) fn topic(&mut self) -> Result<Option<Arc<str>>, Fault> {
         let Some(topic) = self.text("topic")? else {
             return Ok(None);
         };
@@ -218,17 +252,41 @@ impl<'a> Fields<'a> {
         Ok(Some(topic.into()))
     }
 
-    fn payload(&mut self) -> Result<Option<Bytes>, Fault> {
+    pub(crate) fn payload(&mut self) -> Result<Option<Bytes>, Fault> {
         self.bytes("payload")
     }
 
-    fn qos(&mut self) -> Result<Option<QoS>, Fault> {
+    pub(crate) fn qos(&mut self) -> Result<Option<QoS>, Fault> {
         let Some(qos) = self.integer::<u8>("qos", "0, 1 or 2")? else {
             return Ok(None);
         };
         qos_of(qos)
             .map(Some)
             .ok_or_else(|| Fault::answer(format!("`qos` in {} must be 0, 1 or 2, it is {qos}", self.what)))
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Vec<Arc<str>>, Fault> {
+        let Some(list) = self.table(name)? else {
+            return Ok(Vec::new());
+        };
+        let texts = list.sequence_values::<String>().map(|text| text.map(Into::into));
+        texts
+            .collect::<mlua::Result<_>>()
+            .map_err(|_| Fault::answer(format!("`{name}` in {} must be a list of strings", self.what)))
+    }
+
+    /// User Properties.
+    pub(crate) fn user(&mut self) -> Result<Vec<(String, String)>, Fault> {
+        let Some(list) = self.table("user")? else {
+            return Ok(Vec::new());
+        };
+        let mut pairs = Vec::new();
+        for pair in list.sequence_values::<Table>() {
+            let pair = pair.and_then(|pair| Ok((pair.raw_get(1)?, pair.raw_get(2)?)));
+            pairs.push(pair.map_err(|_| Fault::answer(USER_FORM))?);
+        }
+        Ok(pairs)
     }
 
     fn properties(&mut self) -> Result<Option<Properties>, Fault> {
@@ -247,12 +305,7 @@ impl<'a> Fields<'a> {
         if let Some(topic) = &properties.response_topic {
             topic::check_name(topic).map_err(|e| Fault::answer(format!("`response_topic`: {e}")))?;
         }
-        if let Some(user) = fields.table("user")? {
-            for pair in user.sequence_values::<Table>() {
-                let pair = pair.and_then(|pair| Ok((pair.raw_get(1)?, pair.raw_get(2)?)));
-                properties.user.push(pair.map_err(|_| Fault::answer(USER_FORM))?);
-            }
-        }
+        properties.user = fields.user()?;
         Ok(Some(properties))
     }
 }

@@ -1,10 +1,13 @@
 //! Luau states: built, limited, asked, and read.
 
+pub(crate) mod action;
 pub(crate) mod answer;
+pub(crate) mod connect;
 pub(crate) mod context;
 pub(crate) mod convert;
 pub(crate) mod decode;
 pub(crate) mod fault;
+pub(crate) mod filters;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod sandbox;

@@ -1,17 +1,17 @@
 //! A policy in a state of its own: what a shard asks.
 
-use super::answer::Said;
+use super::answer::{RawSaid, Said};
 use super::context::Contexts;
 use super::convert::Converter;
 use super::fault::Fault;
 use super::kind;
 use super::sandbox::Sandbox;
+use super::waiting::Waiting;
 use crate::hooks::client::Client;
 use crate::hooks::declare::{self, Declaration};
 use crate::hooks::error::LoadError;
 use crate::hooks::host::{Host, modules::Modules};
 use crate::hooks::policy::{Image, Limits};
-use crate::hooks::services::Services;
 use dunlin_plugin_api::Hook;
 use mlua::{AnyUserData, FromLuaMulti, Function, IntoLuaMulti, Table, Value};
 use serde_json::Value as Json;
@@ -37,16 +37,16 @@ impl PolicyState {
         limits: &Limits,
         settings: &Json,
         modules: Rc<Modules>,
-        services: &Arc<Services>,
-    ) -> Result<(Self, Declaration), LoadError> {
+        host: Host,
+        previous: &Json,
+    ) -> Result<(Self, Declaration, Json), LoadError> {
         let file = &*image.file;
         let refused = |fault: Fault| {
             let fault = fault.of_file(file);
             LoadError::new(fault.file.unwrap_or_default(), fault.line, fault.message)
         };
         let broken = |error: mlua::Error| refused(Fault::from_lua(&error, None));
-        let sandbox =
-            Sandbox::new(Host::new(&image.name, limits.memory, services), modules).map_err(broken)?;
+        let sandbox = Sandbox::new(host, modules).map_err(broken)?;
         let main = sandbox.load(&image.bytecode, file).map_err(broken)?;
         let returned: Value = sandbox
             .call(&main, limits.load_budget, None, ())
@@ -73,17 +73,32 @@ impl PolicyState {
             table,
             contexts,
         };
+        let mut handed_over = Json::Null;
         if let Some(on_load) = state.function(Hook::OnLoad) {
-            let settings = Converter::new(&state.sandbox.lua, &state.sandbox.limits)
-                .make_lua(settings)
-                .map_err(broken)?;
-            state
+            let Sandbox {
+                lua, limits: held, ..
+            } = &state.sandbox;
+            let made = |value: &Json| match value {
+                Json::Null => Ok(Value::Nil),
+                value => Converter::new(lua, held).make_lua(value),
+            };
+            let arguments = (made(settings).map_err(broken)?, made(previous).map_err(broken)?);
+            let returned: Value = state
                 .sandbox
-                .call::<()>(on_load, limits.load_budget, None, settings)
+                .call(on_load, limits.load_budget, None, arguments)
                 .map_err(refused)?;
+            let read = Converter::small(lua, held).make_json(&returned);
+            handed_over = read.map_err(|error| {
+                let why = Fault::from_lua(&error, None).message;
+                LoadError::new(
+                    file,
+                    None,
+                    format!("what `on_load` hands over cannot be kept: {why}"),
+                )
+            })?;
         }
         state.sandbox.loaded();
-        Ok((state, declaration))
+        Ok((state, declaration, handed_over))
     }
 
     /// The policy's function for `hook`.
@@ -119,6 +134,29 @@ impl PolicyState {
     pub(crate) fn ask(&self, function: &Function, arguments: impl IntoLuaMulti) -> Result<Said, Fault> {
         self.sandbox
             .ask(function, self.limits.budget, self.limits.instructions, arguments)
+    }
+
+    /// Calls `function` in a coroutine that may wait, for an answer.
+    pub(crate) fn ask_waiting(
+        &self,
+        function: &Function,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Waiting<RawSaid>, Fault> {
+        let Limits {
+            budget, instructions, ..
+        } = self.limits;
+        self.sandbox
+            .ask_waiting(function, budget, instructions, arguments)
+    }
+
+    /// Tells the policy that it is about to be dropped. What goes wrong in it is logged: nothing depends on it.
+    pub(crate) fn unload(&self, reason: &str) {
+        let Some(function) = self.function(Hook::OnUnload) else {
+            return;
+        };
+        if let Err(fault) = self.call::<()>(function, reason) {
+            tracing::warn!(policy = &*self.sandbox.host.policy, "on_unload failed: {fault}");
+        }
     }
 
     /// Calls `with` with the `ctx` of `client`.

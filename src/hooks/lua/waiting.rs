@@ -23,6 +23,8 @@ pub(crate) struct Waiting<R> {
     /// What is left of the time that it may compute.
     budget: Duration,
     steps: Option<u64>,
+    /// Whether each stretch between two waits has the whole budget.
+    renews: bool,
 }
 
 impl<R: FromLuaMulti> Waiting<R> {
@@ -33,16 +35,42 @@ impl<R: FromLuaMulti> Waiting<R> {
         steps: Option<u64>,
         arguments: impl IntoLuaMulti,
     ) -> Result<Self, Fault> {
+        let (lua, limits) = (&sandbox.lua, &sandbox.limits);
+        Self::new(lua, limits, through, budget, steps, arguments)
+    }
+
+    /// A call that nobody waits for, and that may go on as long as its generation.
+    pub(crate) fn task(
+        lua: &Lua,
+        limits: &Rc<Limits>,
+        function: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Self, Fault> {
+        let call = Self::new(lua, limits, function, budget, steps, arguments)?;
+        Ok(Self { renews: true, ..call })
+    }
+
+    fn new(
+        lua: &Lua,
+        limits: &Rc<Limits>,
+        function: &Function,
+        budget: Duration,
+        steps: Option<u64>,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<Self, Fault> {
         let broken = |error| Fault::from_lua(&error, None);
-        let thread = sandbox.lua.create_thread(through.clone()).map_err(broken)?;
+        let thread = lua.create_thread(function.clone()).map_err(broken)?;
         let coroutine = thread.to_pointer();
         Ok(Self {
             thread: thread.into_async(arguments).map_err(broken)?,
             coroutine,
-            lua: sandbox.lua.clone(),
-            limits: sandbox.limits.clone(),
+            lua: lua.clone(),
+            limits: limits.clone(),
             budget,
             steps,
+            renews: false,
         })
     }
 }
@@ -57,7 +85,9 @@ impl<R: FromLuaMulti> Future for Waiting<R> {
         let thread = &mut self.thread;
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(thread).poll(cx)));
         let stopped = self.limits.end(&self.lua);
-        self.budget = self.budget.saturating_sub(began.elapsed());
+        if !self.renews {
+            self.budget = self.budget.saturating_sub(began.elapsed());
+        }
         match (polled, stopped) {
             (Ok(Poll::Pending), None) => Poll::Pending,
             (Ok(Poll::Ready(Ok(value))), None) => Poll::Ready(Ok(value)),

@@ -1,7 +1,11 @@
 //! Reload: files are watched, a changed set is loaded beside the one that serves, and every shard swaps or none does.
+//! While a new generation is young it is watched, and rolled back when it is worse than the one before.
 
+mod files;
+mod history;
+mod incident;
 mod reloader;
-mod watch;
 
-pub use reloader::{Refused, ReloadSettings, ReloadStatus, Reloader, Shards};
-pub use watch::WatchMode;
+pub use files::WatchMode;
+pub use history::{PolicyRecord, Record, Trigger};
+pub use reloader::{Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards};

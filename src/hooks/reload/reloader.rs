@@ -1,10 +1,13 @@
 //! The thread that stages and swaps generations.
 
-use super::watch::{Watch, WatchMode, fingerprint};
-use crate::config::hooks::{HookDefaults, PolicyEntry};
+use super::files::{FileWatch, WatchMode, fingerprint};
+use super::history::{History, Record, Trigger};
+use super::incident::Incident;
+use crate::config::hooks::{HookDefaults, PolicyEntry, WatchSettings};
 use crate::hooks::error::LoadError;
 use crate::hooks::generation::{Generation, folders};
 use crate::hooks::services::Services;
+use crate::hooks::watch::Watch;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +21,8 @@ const QUIET: Duration = Duration::from_millis(100);
 const AT_MOST: Duration = Duration::from_millis(500);
 /// So often the files are looked at although nobody said that they changed.
 const RESCAN: Duration = Duration::from_secs(30);
+/// So often a generation that is being watched is judged.
+const JUDGED_EVERY: Duration = Duration::from_millis(100);
 
 /// All shards, as the reloader sees them. Calls come from the reloader's thread and wait for the shards; a shard that is
 /// gone must be an error, not a wait for ever.
@@ -28,14 +33,24 @@ pub trait Shards: Send {
     /// The first shard's that could not; [`Shards::abort`] follows.
     fn prepare(&self, generation: Arc<Generation>) -> Result<(), LoadError>;
 
-    /// Has every shard serve what it prepared, and returns when all do.
+    /// Has every shard serve what it prepared, and returns when all do: how long the swap took on the slowest. With
+    /// `watch` the generation before stays warm.
     ///
     /// # Errors
     /// When a shard is gone, or has nothing prepared of that number.
-    fn activate(&self, number: u64) -> Result<(), LoadError>;
+    fn activate(&self, number: u64, watch: Option<Arc<Watch>>) -> Result<Duration, LoadError>;
 
     /// Has every shard drop what it prepared.
     fn abort(&self, number: u64);
+
+    /// The generation that is being watched is good.
+    fn settle(&self);
+
+    /// The generation that is being watched is bad: has every shard serve the one before, and returns when all do.
+    ///
+    /// # Errors
+    /// When a shard is gone.
+    fn roll_back(&self) -> Result<(), LoadError>;
 }
 
 /// What a reloader loads, and how it notices changes.
@@ -49,6 +64,10 @@ pub struct ReloadSettings {
     pub base: PathBuf,
     /// How to notice changes.
     pub watch: WatchMode,
+    /// How a new generation is watched.
+    pub watching: WatchSettings,
+    /// Where incident reports and the log of policies go; `None` for nowhere.
+    pub data: Option<PathBuf>,
     /// What the policies of all generations share.
     pub services: Arc<Services>,
 }
@@ -66,8 +85,14 @@ pub struct ReloadStatus {
     pub reloads: u64,
     /// Refused sets since the start.
     pub refusals: u64,
+    /// Generations that were rolled back since the start.
+    pub rollbacks: u64,
     /// The last refusal, until the files are good again.
     pub refused: Option<Refused>,
+    /// Until when the generation is being watched.
+    pub watched_until: Option<SystemTime>,
+    /// The last generation that was rolled back, until another one is put in force.
+    pub rolled_back: Option<RolledBack>,
 }
 
 /// A set of files that was not put in force.
@@ -79,19 +104,46 @@ pub struct Refused {
     pub errors: Vec<LoadError>,
 }
 
+/// A generation that was put in force and taken back.
+#[derive(Debug, Clone)]
+pub struct RolledBack {
+    /// When.
+    pub at: SystemTime,
+    /// Which.
+    pub generation: u64,
+    /// Why.
+    pub why: String,
+    /// The incident report, if one was written.
+    pub incident: Option<PathBuf>,
+}
+
 /// Watches the scripts of a chain and swaps generations. Dropping it stops the thread.
 pub struct Reloader {
     commands: Sender<Command>,
     status: Arc<Mutex<ReloadStatus>>,
+    history: Arc<Mutex<History>>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Who is told how it went.
+type Tell = Option<Sender<Result<u64, Vec<LoadError>>>>;
 
 enum Command {
     /// The watch saw something.
     Changed,
     /// Load, whether or not something changed; tell how it went.
-    Reload(Option<Sender<Result<u64, Vec<LoadError>>>>),
+    Reload(Asked),
+    /// Back to the generation before.
+    RollBack(Tell),
     Stop,
+}
+
+/// A reload that somebody asked for.
+struct Asked {
+    by: Trigger,
+    /// Whether the new generation is watched, and may be rolled back.
+    watched: bool,
+    tell: Tell,
 }
 
 impl Reloader {
@@ -112,17 +164,28 @@ impl Reloader {
             since: SystemTime::now(),
             reloads: 0,
             refusals: 0,
+            rollbacks: 0,
             refused: None,
+            watched_until: None,
+            rolled_back: None,
         }));
+        let mut history = History::new(settings.data.as_deref());
+        history.in_force(&current, Trigger::Start, Duration::ZERO, Duration::ZERO);
+        let history = Arc::new(Mutex::new(history));
         let told = commands.clone();
         // A closed channel means that we are stopping.
-        let watch = Watch::new(settings.watch, move || drop(told.send(Command::Changed)));
+        let watch = FileWatch::new(settings.watch, move || drop(told.send(Command::Changed)));
         let worker = Worker {
             settings,
+            last_number: current.number(),
             current,
+            before: None,
+            watching: None,
+            rejected: None,
             shards: Box::new(shards),
             watch,
             status: status.clone(),
+            history: history.clone(),
             silent: false,
         };
         // The watch is set and the first look taken before anyone can change a file and expect us to see it.
@@ -134,31 +197,63 @@ impl Reloader {
         Ok(Self {
             commands,
             status,
+            history,
             thread: Some(thread),
         })
     }
 
     /// Reloads without waiting (SIGHUP): the log and [`Reloader::status`] tell how it went.
     pub fn reload_now(&self) {
-        let _ = self.commands.send(Command::Reload(None));
+        let _ = self.commands.send(Command::Reload(Asked {
+            by: Trigger::Signal,
+            watched: true,
+            tell: None,
+        }));
     }
 
-    /// Reloads and waits; returns the number of the generation in force.
+    /// Reloads and waits; returns the number of the generation in force. Unless it is `watched`, the new generation is
+    /// not rolled back whatever it does.
     ///
     /// # Errors
     /// Why the files were refused.
-    pub fn reload_and_wait(&self) -> Result<u64, Vec<LoadError>> {
+    pub fn reload_and_wait(&self, watched: bool) -> Result<u64, Vec<LoadError>> {
+        self.wait(|tell| {
+            Command::Reload(Asked {
+                by: Trigger::Operator,
+                watched,
+                tell,
+            })
+        })
+    }
+
+    /// Goes back to the generation before, and waits; returns its number.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be built any more.
+    pub fn roll_back(&self) -> Result<u64, Vec<LoadError>> {
+        self.wait(Command::RollBack)
+    }
+
+    fn wait(&self, command: impl FnOnce(Tell) -> Command) -> Result<u64, Vec<LoadError>> {
         let (tell, told) = channel();
         let gone = || vec![LoadError::new("reload", None, "the reloader has stopped")];
-        self.commands
-            .send(Command::Reload(Some(tell)))
-            .map_err(|_| gone())?;
+        self.commands.send(command(Some(tell))).map_err(|_| gone())?;
         told.recv().map_err(|_| gone())?
     }
 
     /// How reloading stands.
     pub fn status(&self) -> ReloadStatus {
         self.status.lock().clone()
+    }
+
+    /// What was loaded, refused and rolled back, oldest first.
+    pub fn log(&self) -> Vec<Record> {
+        self.history.lock().records()
+    }
+
+    /// A generation that is or was in force, as long as it is remembered.
+    pub fn generation(&self, number: u64) -> Option<Arc<Generation>> {
+        self.history.lock().generation(number)
     }
 }
 
@@ -174,9 +269,17 @@ impl Drop for Reloader {
 struct Worker {
     settings: ReloadSettings,
     current: Arc<Generation>,
+    /// The last generation that proved itself, if it is not the current one.
+    before: Option<Arc<Generation>>,
+    /// Who watches the current generation.
+    watching: Option<Arc<Watch>>,
+    /// The hash of the generation that was rolled back last: its files are still there.
+    rejected: Option<String>,
+    last_number: u64,
     shards: Box<dyn Shards>,
-    watch: Watch,
+    watch: FileWatch,
     status: Arc<Mutex<ReloadStatus>>,
+    history: Arc<Mutex<History>>,
     /// The files look as they did: a refusal was reported already.
     silent: bool,
 }
@@ -186,37 +289,73 @@ impl Worker {
         let mut complete = self.arm();
         let mut seen = self.look();
         // The files may have changed since `current` was loaded.
-        let _ = self.reload(false);
+        let _ = self.reload(None);
         let _ = ready.send(());
+        let mut looked = Instant::now();
         loop {
+            let patience = self
+                .watch
+                .patience(complete, RESCAN)
+                .saturating_sub(looked.elapsed());
             let mut told = false;
-            let asked = match commands.recv_timeout(self.watch.patience(complete, RESCAN)) {
+            let asked = match commands.recv_timeout(self.pulse(patience)) {
                 Ok(Command::Changed) => match settle(commands) {
                     Settled::Quiet => {
                         told = true;
                         None
                     }
-                    Settled::Asked(tell) => Some(tell),
-                    Settled::Stop => return,
+                    Settled::Other(Command::Reload(asked)) => Some(asked),
+                    Settled::Other(Command::RollBack(tell)) => {
+                        self.answer(tell, Self::roll_back_asked);
+                        continue;
+                    }
+                    Settled::Other(Command::Changed | Command::Stop) => return,
                 },
-                Ok(Command::Reload(tell)) => Some(tell),
-                Err(RecvTimeoutError::Timeout) => None,
+                Ok(Command::Reload(asked)) => Some(asked),
+                Ok(Command::RollBack(tell)) => {
+                    self.answer(tell, Self::roll_back_asked);
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.judge();
+                    if looked.elapsed() < self.watch.patience(complete, RESCAN) {
+                        continue;
+                    }
+                    None
+                }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             };
+            self.judge();
             complete = self.arm();
             let now = self.look();
+            looked = Instant::now();
             let changed = std::mem::replace(&mut seen, now) != now;
             // What was loaded last may be newer than what was seen before it, so that a file which was changed back looks
             // unchanged: only loading tells. Nothing is said again of a refusal that is known.
             if changed || told || asked.is_some() {
                 self.silent = !changed && asked.is_none();
-                let answer = self.reload(asked.is_some());
+                let answer = self.reload(asked.as_ref());
                 // A generation that requires from another folder is watched there too.
                 complete = self.arm();
-                if let Some(tell) = asked.flatten() {
+                if let Some(tell) = asked.and_then(|asked| asked.tell) {
                     let _ = tell.send(answer);
                 }
             }
+        }
+    }
+
+    fn answer(&mut self, tell: Tell, act: impl FnOnce(&mut Self) -> Result<u64, Vec<LoadError>>) {
+        let answer = act(self);
+        if let Some(tell) = tell {
+            let _ = tell.send(answer);
+        }
+    }
+
+    /// How long to wait for the next command: a generation that is being watched is judged often.
+    fn pulse(&self, patience: Duration) -> Duration {
+        match &self.watching {
+            Some(_) => patience.min(JUDGED_EVERY),
+            None => patience,
         }
     }
 
@@ -238,9 +377,10 @@ impl Worker {
     }
 
     /// Loads the files and swaps, if they are good and differ from what serves.
-    fn reload(&mut self, asked: bool) -> Result<u64, Vec<LoadError>> {
+    fn reload(&mut self, asked: Option<&Asked>) -> Result<u64, Vec<LoadError>> {
         let began = Instant::now();
-        let number = self.current.number() + 1;
+        let number = self.last_number + 1;
+        let by = asked.map_or(Trigger::Files, |asked| asked.by);
         let ReloadSettings {
             entries,
             defaults,
@@ -248,13 +388,14 @@ impl Worker {
             services,
             ..
         } = &self.settings;
-        let candidate = match Generation::load(number, entries, defaults, base, services) {
+        let staged = Generation::after(Some(&self.current), number, entries, defaults, base, services);
+        let candidate = match staged {
             Ok(candidate) => Arc::new(candidate),
-            Err(errors) => return Err(self.refuse(errors)),
+            Err(errors) => return Err(self.refuse(by, errors)),
         };
         if candidate.hash() == self.current.hash() {
             let was_refused = self.status.lock().refused.take().is_some();
-            if asked || was_refused {
+            if asked.is_some() || was_refused {
                 tracing::info!(
                     generation = self.current.number(),
                     "the policies are those in force; nothing to reload"
@@ -262,28 +403,129 @@ impl Worker {
             }
             return Ok(self.current.number());
         }
+        if asked.is_none() && self.rejected.as_deref() == Some(candidate.hash()) {
+            // They were rolled back, and are what they were.
+            return Ok(self.current.number());
+        }
         if let Err(error) = self.shards.prepare(candidate.clone()) {
             self.shards.abort(number);
-            return Err(self.refuse(vec![error]));
+            return Err(self.refuse(by, vec![error]));
         }
-        if let Err(error) = self.shards.activate(number) {
-            return Err(self.refuse(vec![error]));
+        let watched = asked.is_none_or(|asked| asked.watched) && !self.settings.watching.window.is_zero();
+        let watch = watched.then(|| Arc::new(Watch::new(self.settings.watching)));
+        let swap = match self.shards.activate(number, watch.clone()) {
+            Ok(swap) => swap,
+            Err(error) => return Err(self.refuse(by, vec![error])),
+        };
+        self.last_number = number;
+        let before = std::mem::replace(&mut self.current, candidate.clone());
+        // A generation that did not prove itself is nothing to go back to.
+        match (&watch, self.watching.is_some()) {
+            (Some(_), true) => {}
+            (_, _) => self.before = Some(before),
         }
-        {
-            let mut status = self.status.lock();
-            status.generation = number;
-            status.hash = candidate.hash().to_owned();
-            status.since = SystemTime::now();
-            status.refused = None;
-            status.reloads += 1;
-        }
-        tracing::info!(generation = number, hash = candidate.short_hash(), took = ?began.elapsed(), "policies reloaded");
-        self.current = candidate;
+        self.watching = watch;
+        self.rejected = None;
+        self.now_serves(by, began.elapsed(), swap);
+        tracing::info!(generation = number, hash = candidate.short_hash(), took = ?began.elapsed(), ?swap, watched, "policies reloaded");
         Ok(number)
     }
 
+    /// Writes down which generation is in force.
+    fn now_serves(&self, by: Trigger, took: Duration, swap: Duration) {
+        let mut status = self.status.lock();
+        status.generation = self.current.number();
+        status.hash = self.current.hash().to_owned();
+        status.since = SystemTime::now();
+        status.refused = None;
+        status.rolled_back = None;
+        status.watched_until = self
+            .watching
+            .as_ref()
+            .map(|watch| SystemTime::now() + watch.left());
+        status.reloads += 1;
+        drop(status);
+        self.history.lock().in_force(&self.current, by, took, swap);
+    }
+
+    /// Looks whether the generation that is being watched has proved itself, or failed.
+    fn judge(&mut self) {
+        let Some(watch) = self.watching.clone() else {
+            return;
+        };
+        if let Some(breach) = watch.breach() {
+            let report = Incident {
+                generation: &self.current,
+                back_to: self.before.as_deref(),
+                why: breach.to_string(),
+                offences: watch.offences(),
+            };
+            let incident = report.write(self.settings.data.as_deref());
+            let _reported = self.go_back(Trigger::Watch, breach.to_string(), incident);
+        } else if watch.is_over() {
+            self.watching = None;
+            self.shards.settle();
+            self.status.lock().watched_until = None;
+            tracing::info!(
+                generation = self.current.number(),
+                "the policies have proved themselves"
+            );
+        }
+    }
+
+    fn roll_back_asked(&mut self) -> Result<u64, Vec<LoadError>> {
+        self.go_back(Trigger::Operator, "an operator asked for it".to_owned(), None)
+    }
+
+    /// Back to the generation before: at once while it is warm, else by building it again.
+    fn go_back(
+        &mut self,
+        by: Trigger,
+        why: String,
+        incident: Option<PathBuf>,
+    ) -> Result<u64, Vec<LoadError>> {
+        let began = Instant::now();
+        let error = |what: String| vec![LoadError::new("rollback", None, what)];
+        let Some(before) = self.before.take() else {
+            return Err(error("there is no generation to go back to".into()));
+        };
+        let back = if self.watching.take().is_some() {
+            self.shards.roll_back()
+        } else {
+            let number = before.number();
+            let built = self.shards.prepare(before.clone());
+            built.and_then(|()| self.shards.activate(number, None).map(drop))
+        };
+        if let Err(failed) = back {
+            tracing::error!("policies could not be rolled back: {failed}");
+            self.before = Some(before);
+            return Err(vec![failed]);
+        }
+        let failed = std::mem::replace(&mut self.current, before);
+        self.rejected = Some(failed.hash().to_owned());
+        self.now_serves(by, began.elapsed(), began.elapsed());
+        {
+            let mut status = self.status.lock();
+            status.rollbacks += 1;
+            status.rolled_back = Some(RolledBack {
+                at: SystemTime::now(),
+                generation: failed.number(),
+                why: why.clone(),
+                incident: incident.clone(),
+            });
+        }
+        self.history.lock().rolled_back(failed.number(), by, &why);
+        tracing::error!(
+            generation = failed.number(),
+            serving = self.current.number(),
+            incident = incident.map(|path| path.display().to_string()),
+            "policies rolled back: {why}; the files on disk are not what serves"
+        );
+        Ok(self.current.number())
+    }
+
     /// Tells that the files are not put in force.
-    fn refuse(&self, errors: Vec<LoadError>) -> Vec<LoadError> {
+    fn refuse(&self, by: Trigger, errors: Vec<LoadError>) -> Vec<LoadError> {
         let serving = self.current.number();
         if self.silent && self.status.lock().refused.is_some() {
             return errors;
@@ -301,14 +543,14 @@ impl Worker {
             errors: errors.clone(),
         });
         drop(status);
+        self.history.lock().refused(by, &errors);
         errors
     }
 }
 
 enum Settled {
     Quiet,
-    Asked(Option<Sender<Result<u64, Vec<LoadError>>>>),
-    Stop,
+    Other(Command),
 }
 
 /// Waits until nothing has changed for a while.
@@ -319,8 +561,8 @@ fn settle(commands: &Receiver<Command>) -> Settled {
         match commands.recv_timeout(left) {
             Ok(Command::Changed) if began.elapsed() < AT_MOST => {}
             Ok(Command::Changed) | Err(RecvTimeoutError::Timeout) => return Settled::Quiet,
-            Ok(Command::Reload(tell)) => return Settled::Asked(tell),
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Settled::Stop,
+            Ok(other) => return Settled::Other(other),
+            Err(RecvTimeoutError::Disconnected) => return Settled::Other(Command::Stop),
         }
     }
 }

@@ -310,16 +310,16 @@ fn an_exchange_goes_on_with_the_policy_that_began_it() {
         method: Some("COUNT"),
         data: Some(b"hi"),
     };
-    let mut decision = shard.hooks.authenticate(&request);
+    let mut decision = block(shard.hooks.chain().authenticate(&request));
     let mut steps = Vec::new();
     while let AuthDecision::Continue(challenge) = decision {
         steps.push(challenge.data.clone());
-        decision = shard.hooks.auth_continue(&AuthContinueRequest {
+        decision = block(shard.hooks.chain().auth_continue(&AuthContinueRequest {
             client: &shard.client,
             method: "COUNT",
             data: Some(b"x"),
             pending: Some(&challenge.pending),
-        });
+        }));
     }
     assert_eq!(steps, ["1", "2", "3"]);
     let AuthDecision::Allow(grant) = decision else {
@@ -336,7 +336,7 @@ fn an_exchange_goes_on_with_the_policy_that_began_it() {
         pending: None,
     };
     assert!(matches!(
-        shard.hooks.auth_continue(&begin),
+        block(shard.hooks.chain().auth_continue(&begin)),
         AuthDecision::Deny { .. }
     ));
     let orphan = PendingAuth {
@@ -348,7 +348,7 @@ fn an_exchange_goes_on_with_the_policy_that_began_it() {
         ..begin
     };
     assert!(matches!(
-        shard.hooks.auth_continue(&lost),
+        block(shard.hooks.chain().auth_continue(&lost)),
         AuthDecision::Deny { .. }
     ));
 }
@@ -362,14 +362,19 @@ fn a_failing_transform_passes_or_drops_as_declared() {
         qos: QoS::AtMostOnce,
         retain: false,
         properties: Arc::default(),
+        origin: crate::message::Origin::Client,
+        id: crate::message::MessageId(0),
     };
     let mut shard = chain.shard();
-    assert_eq!(shard.hooks.publish(&shard.client, event()), Published::default());
+    assert_eq!(
+        shard.hooks.publish(Some(&shard.client), event()),
+        Published::default()
+    );
     chain.entries[0].on_error = Fallback {
         transform: TransformFallback::Drop,
         ..Fallback::default()
     };
     let mut shard = chain.shard();
-    let published = shard.hooks.publish(&shard.client, event());
+    let published = shard.hooks.publish(Some(&shard.client), event());
     assert_eq!(published.transform, Transform::Drop("policy `a` failed".into()));
 }

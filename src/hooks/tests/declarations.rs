@@ -29,11 +29,23 @@ fn every_mistake_has_a_place_and_a_way_out() {
         ),
         (
             "return {\n  frobnicate = function() end,\n}",
-            "a.lua:2: unknown hook `frobnicate`; it knows `on_load`, `authenticate`",
+            "a.lua:2: unknown hook `frobnicate`; it knows `on_load`, `on_unload`",
         ),
         (
-            "return {\n  connect = function() end,\n}",
-            "a.lua:2: this version of Dunlin does not call `connect` yet; it calls `on_load`",
+            "return {\n  publish = function() end,\n  waits = { 'deliver' },\n}",
+            "a.lua:3: `waits` lists hooks out of `authorize_publish`, `publish` or `authorize_subscribe`",
+        ),
+        (
+            "return { control = function() end, owns = { 'a/b' } }",
+            "a.lua:1: `owns` lists control topics, which begin with `$SYS/`; write `owns = { \"$SYS/uploadToken\" }`",
+        ),
+        (
+            "return { publish = function() end, origins = { publish = { 'clients' } } }",
+            "a.lua:1: `origins.publish` lists origins out of `broker`, `client`, `script` or `will`",
+        ),
+        (
+            "return { connect = function() end, origins = { connect = { 'client' } } }",
+            "a.lua:1: `connect` in `origins` is not one of `authorize_publish`",
         ),
         (
             "return { publish = 'yes' }",

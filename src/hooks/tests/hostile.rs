@@ -146,8 +146,10 @@ fn messages_kept_by_a_script_do_not_keep_payloads() {
             qos: QoS::AtMostOnce,
             retain: false,
             properties: Arc::default(),
+            origin: crate::message::Origin::Client,
+            id: crate::message::MessageId(0),
         };
-        shard.hooks.publish(&shard.client, event);
+        shard.hooks.publish(Some(&shard.client), event);
     }
     assert!(payload.is_unique());
 }

@@ -11,6 +11,7 @@ mod waiting;
 use super::*;
 use crate::codec::QoS;
 use crate::config::hooks::{HookDefaults, PolicyEntry};
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -72,6 +73,20 @@ impl Chain {
     }
 }
 
+/// Runs what waits to its end, on a runtime as a shard has it.
+pub(super) fn block<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+/// Tells observers until none waits.
+pub(super) fn run_observers(hooks: &mut ShardHooks, most: usize) -> usize {
+    block(async { hooks.run_observers(most) })
+}
+
 /// Hooks and a client to ask about.
 pub(super) struct Shard {
     pub(super) hooks: ShardHooks,
@@ -104,12 +119,13 @@ impl Shard {
     }
 
     pub(super) fn login(&mut self, password: Option<&[u8]>) -> AuthDecision {
-        self.hooks.authenticate(&AuthRequest {
+        let chain = self.hooks.chain().clone();
+        block(chain.authenticate(&AuthRequest {
             client: &self.client,
             password,
             method: None,
             data: None,
-        })
+        }))
     }
 
     pub(super) fn totals(&self, entry: &str) -> EntryTotals {

@@ -105,12 +105,12 @@ fn the_shipped_chain_lets_a_signed_client_in_and_holds_it_to_the_rules() {
         protocol_version: crate::codec::ProtocolVersion::V311,
     });
     let login = |hooks: &mut ShardHooks, password: &str| {
-        hooks.authenticate(&AuthRequest {
+        block(hooks.chain().authenticate(&AuthRequest {
             client: &before,
             password: Some(password.as_bytes()),
             method: None,
             data: None,
-        })
+        }))
     };
     let AuthDecision::Allow(grant) = login(&mut hooks, &password) else {
         panic!("not let in")

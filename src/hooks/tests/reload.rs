@@ -1,6 +1,7 @@
 //! Swapping: what triggers it, what refuses it, all shards or none.
 
 use super::*;
+use crate::config::hooks::WatchSettings;
 use parking_lot::Mutex;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 struct Told {
     refuse: Arc<Mutex<bool>>,
     log: Arc<Mutex<Vec<String>>>,
+    watch: Arc<Mutex<Option<Arc<Watch>>>>,
 }
 
 impl Shards for Told {
@@ -21,8 +23,16 @@ impl Shards for Told {
             Ok(())
         }
     }
-    fn activate(&self, number: u64) -> Result<(), LoadError> {
+    fn activate(&self, number: u64, watch: Option<Arc<Watch>>) -> Result<Duration, LoadError> {
+        *self.watch.lock() = watch;
         self.log.lock().push(format!("activate {number}"));
+        Ok(Duration::ZERO)
+    }
+    fn settle(&self) {
+        self.log.lock().push("settle".into());
+    }
+    fn roll_back(&self) -> Result<(), LoadError> {
+        self.log.lock().push("roll back".into());
         Ok(())
     }
     fn abort(&self, number: u64) {
@@ -37,6 +47,8 @@ fn start(chain: &Chain, watch: WatchMode) -> (Reloader, Told) {
         defaults: chain.defaults,
         base: chain.path().to_path_buf(),
         watch,
+        watching: WatchSettings::default(),
+        data: None,
         services: Arc::default(),
     };
     (
@@ -95,10 +107,10 @@ fn a_shard_that_cannot_stops_all() {
     let (reloader, told) = start(&chain, WatchMode::Off);
     *told.refuse.lock() = true;
     fs::write(chain.path().join("a.lua"), policy("two")).unwrap();
-    assert_eq!(reloader.reload_and_wait().unwrap_err()[0].message, "no");
+    assert_eq!(reloader.reload_and_wait(true).unwrap_err()[0].message, "no");
     *told.refuse.lock() = false;
-    assert_eq!(reloader.reload_and_wait(), Ok(2));
-    assert_eq!(reloader.reload_and_wait(), Ok(2));
+    assert_eq!(reloader.reload_and_wait(true), Ok(2));
+    assert_eq!(reloader.reload_and_wait(true), Ok(2));
     assert_eq!(
         *told.log.lock(),
         ["prepare 2", "abort 2", "prepare 2", "activate 2"]
@@ -193,8 +205,107 @@ fn a_change_between_load_and_start_is_not_missed() {
         defaults: chain.defaults,
         base: chain.path().to_path_buf(),
         watch: WatchMode::Auto,
+        watching: WatchSettings::default(),
+        data: None,
         services: Arc::default(),
     };
     let reloader = Reloader::start(settings, generation, Told::default()).unwrap();
     assert_eq!(reloader.status().generation, 2);
+}
+
+fn offence() -> Offence {
+    Offence::new(&"a".into(), Hook::AuthorizePublish, None, "t", "broken".into())
+}
+
+fn watched(chain: &Chain, window: Duration, data: &std::path::Path) -> (Reloader, Told) {
+    let told = Told::default();
+    let settings = ReloadSettings {
+        entries: chain.entries.clone(),
+        defaults: chain.defaults,
+        base: chain.path().to_path_buf(),
+        watch: WatchMode::Auto,
+        watching: WatchSettings {
+            window,
+            ..WatchSettings::default()
+        },
+        data: Some(data.to_path_buf()),
+        services: Arc::default(),
+    };
+    let reloader = Reloader::start(settings, chain.load().unwrap(), told.clone()).unwrap();
+    (reloader, told)
+}
+
+#[test]
+fn a_generation_that_fails_is_rolled_back_and_stays_out() {
+    let chain = Chain::of(&[&policy("one")]);
+    let data = tempfile::tempdir().unwrap();
+    let (reloader, told) = watched(&chain, Duration::from_secs(60), data.path());
+    let file = chain.path().join("a.lua");
+    fs::write(&file, policy("two")).unwrap();
+    until(&reloader, "a write", serves(2));
+    assert!(reloader.status().watched_until.is_some());
+    let watch = told.watch.lock().clone().unwrap();
+    for _ in 0..30 {
+        watch.called(Duration::ZERO, offence);
+        watch.failed(offence);
+    }
+    let took = until(&reloader, "rolled back", serves(1));
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let status = reloader.status();
+    let rolled_back = status.rolled_back.unwrap();
+    assert_eq!((status.rollbacks, rolled_back.generation), (1, 2));
+    let report = fs::read_to_string(rolled_back.incident.unwrap()).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["why"], "30 of 30 calls failed");
+    assert_eq!(
+        (&report["back_to"], report["calls"].as_array().unwrap().len()),
+        (&1.into(), 30)
+    );
+
+    // The bad files are still there; touching them is no reason to try again, changing them is.
+    fs::write(&file, policy("two")).unwrap();
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(reloader.status().generation, 1);
+    fs::write(&file, policy("three")).unwrap();
+    until(&reloader, "another one", serves(3));
+    let what: Vec<String> = reloader.log().into_iter().map(|record| record.what).collect();
+    assert_eq!(
+        what,
+        ["in force", "in force", "in force", "rolled back", "in force"]
+    );
+}
+
+#[test]
+fn a_generation_that_proves_itself_is_settled_and_can_still_be_taken_back() {
+    let chain = Chain::of(&[&policy("one")]);
+    let data = tempfile::tempdir().unwrap();
+    let (reloader, told) = watched(&chain, Duration::from_millis(200), data.path());
+    assert_eq!(
+        reloader.roll_back().unwrap_err()[0].message,
+        "there is no generation to go back to"
+    );
+    fs::write(chain.path().join("a.lua"), policy("two")).unwrap();
+    assert_eq!(reloader.reload_and_wait(true), Ok(2));
+    until(&reloader, "settled", |status| status.watched_until.is_none());
+    assert_eq!(reloader.roll_back(), Ok(1));
+    assert_eq!(
+        *told.log.lock(),
+        ["prepare 2", "activate 2", "settle", "prepare 1", "activate 1"]
+    );
+    // Asked for by name, what was taken back is tried again.
+    assert_eq!(reloader.reload_and_wait(false), Ok(3));
+    assert!(reloader.status().watched_until.is_none());
+}
+
+#[test]
+fn the_last_generation_that_proved_itself_is_the_one_to_go_back_to() {
+    let chain = Chain::of(&[&policy("one")]);
+    let data = tempfile::tempdir().unwrap();
+    let (reloader, told) = watched(&chain, Duration::from_secs(60), data.path());
+    for n in 2..5 {
+        fs::write(chain.path().join("a.lua"), policy(&n.to_string())).unwrap();
+        assert_eq!(reloader.reload_and_wait(true), Ok(n));
+    }
+    assert_eq!(reloader.roll_back(), Ok(1));
+    assert_eq!(told.log.lock().last().unwrap(), "roll back");
 }

@@ -30,7 +30,7 @@ pub enum WatchMode {
 const POLL: Duration = Duration::from_secs(2);
 
 /// Watches over a set of folders.
-pub(super) struct Watch {
+pub(super) struct FileWatch {
     watcher: Option<Box<dyn Watcher + Send>>,
     /// The watched folders, and which folder each was when the watch was set.
     armed: BTreeMap<PathBuf, Option<Identity>>,
@@ -40,7 +40,7 @@ pub(super) struct Watch {
 /// Device and inode: a folder that was removed and made again is another one, and the watch is on the old.
 type Identity = (u64, u64);
 
-impl Watch {
+impl FileWatch {
     /// A watch that calls `changed` from a thread of its own whenever something may have changed.
     pub(super) fn new(mode: WatchMode, changed: impl Fn() + Send + Clone + 'static) -> Self {
         let poll = |changed: Box<dyn Fn() + Send>| {

@@ -1,0 +1,76 @@
+//! What scripts ask the broker to do. A script runs in the middle of a shard's turn, so nothing is done at once: it is
+//! written down here, and the shard does it when the turn ends.
+
+use crate::codec::ReasonCode;
+use crate::hooks::verdict::NewMessage;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// How much may wait on one shard: a script that asks for more within one turn is told so.
+const MOST: usize = 4096;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Publish a message.
+    Publish(NewMessage),
+    /// Send a message to one client, whatever it is subscribed to.
+    P2p {
+        /// To whom.
+        client_id: Arc<str>,
+        /// What; its topic is what the client sees.
+        message: NewMessage,
+    },
+    /// End a client's connection.
+    Kick {
+        /// Whose.
+        client_id: Arc<str>,
+        /// What a 5.0 client is told.
+        code: ReasonCode,
+        /// And in words.
+        reason: Arc<str>,
+    },
+    /// Ask again whether subscriptions are allowed, and take back those that are not.
+    Reauthorize {
+        /// Whose; `None` is everybody's.
+        client_id: Option<Arc<str>>,
+    },
+}
+
+/// What is to be done on one shard.
+#[derive(Debug, Default)]
+pub struct Effects {
+    waiting: RefCell<Vec<Effect>>,
+    bell: Rc<Notify>,
+}
+
+impl Effects {
+    /// Notes something; `false` when there is too much already.
+    pub(crate) fn push(&self, effect: Effect) -> bool {
+        let mut waiting = self.waiting.borrow_mut();
+        let fits = waiting.len() < MOST;
+        if fits {
+            waiting.push(effect);
+            self.bell.notify_one();
+        }
+        fits
+    }
+
+    /// Takes what there is.
+    pub(crate) fn take(&self) -> Vec<Effect> {
+        std::mem::take(&mut *self.waiting.borrow_mut())
+    }
+
+    /// Whether there is nothing.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.borrow().is_empty()
+    }
+
+    /// Rings when something was noted: a script may run outside of a turn, as tasks do.
+    pub fn bell(&self) -> Rc<Notify> {
+        self.bell.clone()
+    }
+}

@@ -1,0 +1,118 @@
+//! What scripts ask the broker to do, done at the end of a turn: publish, send to one client, end a connection, ask again.
+
+use std::sync::Arc;
+
+use super::slot::Slot;
+use super::{Control, Shard, ShardRef};
+use crate::codec::ReasonCode;
+use crate::hooks::{Effect, NewMessage};
+use crate::instance::SessionKey;
+use crate::message::{Delivery, Origin, Publication};
+use crate::session::Close;
+use crate::topic::TopicName;
+
+impl Shard {
+    /// Does what scripts have asked for in this turn.
+    pub(super) fn run_effects(&mut self) {
+        for effect in self.hooks.take_effects() {
+            match effect {
+                Effect::Publish(message) => self.publish_new(message),
+                Effect::P2p { client_id, message } => self.send_to_client(&client_id, message),
+                Effect::Kick {
+                    client_id,
+                    code,
+                    reason,
+                } => {
+                    let key = self.key_of(&client_id);
+                    let home = self.shared.home(&key);
+                    self.shared.control(home, Control::Kick(key, code, reason, None));
+                }
+                Effect::Reauthorize { client_id } => match client_id {
+                    Some(client_id) => {
+                        let key = self.key_of(&client_id);
+                        let home = self.shared.home(&key);
+                        self.shared.control(home, Control::Reauthorize(Some(key)));
+                    }
+                    None => {
+                        for shard in 0..u16::try_from(self.shared.controls.len()).unwrap_or(u16::MAX) {
+                            self.shared.control(shard, Control::Reauthorize(None));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    pub(super) fn key_of(&self, client_id: &Arc<str>) -> SessionKey {
+        SessionKey {
+            instance: self.shared.instance.clone(),
+            client_id: Arc::clone(client_id),
+        }
+    }
+
+    /// A message for one client, wherever its session lives.
+    pub(super) fn send_to_client(&mut self, client_id: &Arc<str>, message: NewMessage) {
+        let key = self.key_of(client_id);
+        let home = self.shared.home(&key);
+        if home == self.id {
+            self.send_to_key(&key, &message);
+        } else {
+            self.shared.control(home, Control::P2p(key, Box::new(message)));
+        }
+    }
+
+    /// The same for a session that lives here. Nobody of that name: nobody gets it.
+    pub(super) fn send_to_key(&mut self, key: &SessionKey, message: &NewMessage) {
+        match self.by_key.get(key).copied() {
+            Some(at) => self.send_to(at, message),
+            None => self
+                .metrics
+                .messages_dropped
+                .add(crate::metrics::DropReason::NoSubscriber, 1),
+        }
+    }
+
+    /// A message for the session in `at`, whatever it is subscribed to.
+    pub(super) fn send_to(&mut self, at: u32, message: &NewMessage) {
+        let Ok(topic) = TopicName::new(&message.topic) else {
+            return;
+        };
+        let forward = super::wire_properties::write(&message.properties);
+        let id = self.ids.next_id();
+        let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
+        publication.forward = &forward;
+        publication.expires_at = self.expires_at(message.properties.message_expiry);
+        let delivery = Delivery {
+            message: publication.share(),
+            qos: message.qos,
+            retain: false,
+            subscription_ids: Box::default(),
+        };
+        self.deliver_one(self.subscriber(at), &delivery);
+    }
+
+    /// Ends the connection of a session that lives here; whether there was one.
+    pub(super) fn kick(&mut self, key: &SessionKey, code: ReasonCode, reason: &str) -> bool {
+        let Some(at) = self.by_key.get(key).copied() else {
+            return false;
+        };
+        if !matches!(self.slots.get(at as usize), Some(Slot::Live(_))) {
+            return false;
+        }
+        self.close(at, &Close::new(code, reason.to_owned()));
+        true
+    }
+}
+
+/// Does what scripts ask for outside of a turn, as tasks and timers do; for as long as the shard lives.
+pub async fn run(shard: ShardRef) {
+    let bell = shard.borrow().hooks.effects().bell();
+    loop {
+        bell.notified().await;
+        let mut shard = shard.borrow_mut();
+        if shard.hooks.has_effects() {
+            shard.begin_turn();
+            shard.end_turn();
+        }
+    }
+}

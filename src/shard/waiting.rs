@@ -1,0 +1,209 @@
+//! PUBLISH and SUBSCRIBE where a policy waits, and publishes to `$SYS` topics that a policy owns.
+//!
+//! The packet is copied and the client parked; when the answer is there the packet goes on as any other does, from the
+//! point at which it was asked about.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Shard;
+use super::permission::{Permission, event, permission};
+use crate::codec::{Publish, PublishProperties, QoS, ReasonCode, Subscribe};
+use crate::hooks::{
+    Answer, Controlled, Hook, PublishDecision, PublishRequest, Published, SubscribeDecision, SubscribeRequest,
+};
+use crate::session::Close;
+use crate::topic::TopicFilter;
+
+/// What was found out about a PUBLISH.
+enum Found {
+    /// A policy owns the topic.
+    Control(Controlled),
+    /// An answer, and what the `publish` hook made of the message if it was asked.
+    Answer(Answer<PublishDecision>, Option<Published>),
+}
+
+impl Shard {
+    /// Whether a PUBLISH to this topic has to wait for a policy.
+    pub(super) fn publish_waits(&self, topic: &str) -> bool {
+        self.hooks.waits(Hook::AuthorizePublish)
+            || self.hooks.waits(Hook::Publish)
+            || self.hooks.wants(Hook::Control) && self.hooks.chain().owns(topic)
+    }
+
+    /// Parks the client until the policies have answered.
+    pub(super) fn publish_waiting(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+    ) -> Result<(), Close> {
+        let known = self.kept_publish_answer(at, topic, publish);
+        let owned = self.hooks.wants(Hook::Control) && self.hooks.chain().owns(topic);
+        let known = match known {
+            // What is known already needs no wait, unless the message is to be changed.
+            Some(Permission::Granted) if !owned => Some(()),
+            Some(refused) if !owned => return self.refuse_publish(at, topic, publish, refused),
+            _ => None,
+        };
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let (client, chain) = (Arc::clone(&live.client), Rc::clone(self.hooks.chain()));
+        let event = event(topic, publish);
+        let packet = Waiting::of(topic, publish);
+        let asked = (
+            Arc::clone(&event.topic),
+            event.payload.clone(),
+            event.qos,
+            event.retain,
+        );
+        let changes = self.hooks.wants(Hook::Publish);
+        let free = known.is_some() || self.publish_is_free();
+        let work = async move {
+            if owned {
+                return Found::Control(chain.control(&client, event).await);
+            }
+            let (topic, payload, qos, retain) = &asked;
+            let request = PublishRequest {
+                topic,
+                qos: *qos,
+                retain: *retain,
+                payload,
+            };
+            let answer = if free {
+                Answer {
+                    decision: PublishDecision::Allow,
+                    cache: None,
+                }
+            } else {
+                chain.authorize_publish_waiting(&client, &request).await
+            };
+            let published = match (&answer.decision, changes) {
+                (PublishDecision::Allow, true) => Some(chain.publish_waiting(&client, event).await),
+                _ => None,
+            };
+            Found::Answer(answer, published)
+        };
+        self.park(at, work, move |shard, at, found| {
+            shard.publish_found(at, &packet, found)
+        })
+    }
+
+    fn publish_found(&mut self, at: u32, packet: &Waiting, found: Found) -> Result<(), Close> {
+        let (topic, publish) = (&*packet.topic, &packet.publish());
+        if publish.qos > QoS::AtMostOnce {
+            self.mark_dirty(at);
+        }
+        match found {
+            Found::Control(controlled) => {
+                // First what the client is told, then that its message has arrived.
+                let done = self.carry_out(at, controlled);
+                self.answer(at, publish, ReasonCode::SUCCESS, true);
+                done
+            }
+            Found::Answer(answer, published) => {
+                self.keep_publish_answer(at, topic, publish, &answer);
+                match permission(&answer.decision) {
+                    Permission::Granted => {
+                        self.publish_changed(at, topic, publish, None, published.unwrap_or_default())
+                    }
+                    refused => self.refuse_publish(at, topic, publish, refused),
+                }
+            }
+        }
+    }
+
+    /// Parks the client until the policies have answered about each filter.
+    pub(super) fn subscribe_waiting(
+        &mut self,
+        at: u32,
+        subscribe: Subscribe,
+        count: usize,
+    ) -> Result<(), Close> {
+        let Some(live) = self.live(at) else { return Ok(()) };
+        let (client, chain) = (Arc::clone(&live.client), Rc::clone(self.hooks.chain()));
+        let work = async move {
+            let mut decisions = Vec::with_capacity(subscribe.filters.len());
+            for asked in &subscribe.filters {
+                decisions.push(match TopicFilter::parse(&asked.filter) {
+                    Ok(filter) => {
+                        let request = SubscribeRequest {
+                            filter: filter.filter(),
+                            qos: asked.qos,
+                            share: filter.share_name(),
+                        };
+                        chain
+                            .authorize_subscribe_waiting(&client, &request)
+                            .await
+                            .decision
+                    }
+                    // It is refused for what it is.
+                    Err(_) => SubscribeDecision::Allow(asked.qos),
+                });
+            }
+            (subscribe, decisions)
+        };
+        self.park(at, work, move |shard, at, (subscribe, decisions)| {
+            shard.subscribe_decided(at, subscribe, count, Some(decisions))
+        })
+    }
+
+    /// Does what a policy wants done about a client's login.
+    pub(super) fn carry_out(&mut self, at: u32, wanted: Controlled) -> Result<(), Close> {
+        for message in wanted.messages {
+            self.send_to(at, &message);
+        }
+        if let Some(expires_at) = wanted.expires_at {
+            self.login_expires(at, Some(expires_at));
+        }
+        match wanted.disconnect {
+            Some((code, reason)) => Err(Close::new(code, reason.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A PUBLISH that waits: what of its packet is still needed, owned.
+struct Waiting {
+    topic: Box<str>,
+    payload: Bytes,
+    forward: Bytes,
+    message_expiry: Option<u32>,
+    qos: QoS,
+    retain: bool,
+    dup: bool,
+    packet_id: u16,
+}
+
+impl Waiting {
+    fn of(topic: &str, publish: &Publish<'_>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: Bytes::copy_from_slice(publish.payload),
+            forward: Bytes::copy_from_slice(&publish.properties.forward),
+            message_expiry: publish.properties.message_expiry,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_id: publish.packet_id,
+        }
+    }
+
+    fn publish(&self) -> Publish<'_> {
+        Publish {
+            dup: self.dup,
+            qos: self.qos,
+            retain: self.retain,
+            topic: &self.topic,
+            packet_id: self.packet_id,
+            properties: PublishProperties {
+                message_expiry: self.message_expiry,
+                forward: Cow::Borrowed(&self.forward),
+                ..PublishProperties::default()
+            },
+            payload: &self.payload,
+        }
+    }
+}
