@@ -105,7 +105,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
         Err(_late) => return close_silently(&shard, admission.io, "authentication took too long").await,
     };
     let version = admission.connect.version;
-    let allowed = shard.borrow().may_begin(&admission.key);
+    let allowed = shard.borrow_mut().may_begin(&admission.key);
     if let Err((reason, what)) = allowed {
         let what = what.to_owned();
         return refuse(&shard, admission.io, &Refusal::new(version, reason, what)).await;

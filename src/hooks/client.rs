@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// A number that no other `Client` of this process has.
-    pub(crate) fn serial(&self) -> u64 {
+    pub fn serial(&self) -> u64 {
         self.serial
     }
 

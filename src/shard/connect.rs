@@ -132,11 +132,12 @@ impl Shard {
     ///
     /// # Errors
     /// Why not: what CONNACK says, and a sentence.
-    pub fn may_begin(&self, key: &SessionKey) -> Result<(), (ReasonCode, &'static str)> {
+    pub fn may_begin(&mut self, key: &SessionKey) -> Result<(), (ReasonCode, &'static str)> {
         if self.draining {
             return Err((ReasonCode::SERVER_UNAVAILABLE, "the broker is stopping"));
         }
-        if self.by_key.len() >= self.shared.limits.sessions && !self.by_key.contains_key(key) {
+        let most = self.limit("sessions", self.shared.limits.sessions);
+        if self.by_key.len() >= most && !self.by_key.contains_key(key) {
             return Err((ReasonCode::QUOTA_EXCEEDED, "limits.sessions is reached"));
         }
         Ok(())

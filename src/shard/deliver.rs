@@ -6,6 +6,7 @@ use super::flush::reason_label;
 use super::slot::Slot;
 use super::{Mail, Shard};
 use crate::codec::QoS;
+use crate::hooks::Hook;
 use crate::message::{Delivery, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
@@ -13,8 +14,23 @@ use crate::session::{Outcome, Receiver};
 use crate::store::{Append, is_kept_offline};
 
 impl Shard {
-    /// Gives a publication to all that `matches` names, on all shards. Answers with how many that are.
+    /// Gives a publication to all that `matches` names, on all shards, and to whom policies name besides. Answers with how
+    /// many that are.
+    #[inline]
     pub(super) fn route(
+        &mut self,
+        publication: &Publication<'_>,
+        matches: &Arc<Matches>,
+        publisher: Option<SubscriberId>,
+    ) -> usize {
+        if self.hooks.wants(Hook::Route) {
+            return self.route_asked(publication, matches, publisher);
+        }
+        self.route_matches(publication, matches, publisher)
+    }
+
+    /// Gives a publication to all that `matches` names.
+    pub(super) fn route_matches(
         &mut self,
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
@@ -102,6 +118,20 @@ impl Shard {
     /// One receiver on this shard.
     #[inline]
     pub(super) fn deliver_to(
+        &mut self,
+        publication: &Publication<'_>,
+        to: SubscriberId,
+        receiver: Receiver<'_>,
+    ) {
+        if self.hooks.wants_deliveries() {
+            return self.deliver_asked(publication, to, receiver);
+        }
+        self.deliver_unasked(publication, to, receiver);
+    }
+
+    /// The same, with every policy's blessing.
+    #[inline]
+    pub(super) fn deliver_unasked(
         &mut self,
         publication: &Publication<'_>,
         to: SubscriberId,

@@ -24,6 +24,7 @@ mod login;
 mod mailbox;
 mod park;
 mod permission;
+mod policies;
 mod publish;
 mod settle;
 mod shared;
@@ -64,6 +65,7 @@ pub use sys::run_observers;
 pub use timers::run as watch_timers;
 
 use flush::Flusher;
+use policies::KeptAnswers;
 use settle::Unsettled;
 use slot::{Live, Slot};
 use timers::Timers;
@@ -103,6 +105,8 @@ pub struct Shard {
     hooks: ShardHooks,
     /// The next generation's states, built and waiting for all shards to be ready.
     staged: Option<(u64, Rc<Chain>)>,
+    /// Answers of policies that hold for the shard.
+    kept_answers: KeptAnswers,
     /// Wakes the task that runs observers off the hot path.
     observers: Rc<Notify>,
     /// Encoded forms of the publication in hand.
@@ -168,6 +172,7 @@ impl Shard {
                 matches: MatchCache::new(shared.match_cache),
                 hooks,
                 staged: None,
+                kept_answers: KeptAnswers::default(),
                 observers: Rc::new(Notify::new()),
                 wires: Wires::default(),
                 ids,

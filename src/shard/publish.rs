@@ -122,7 +122,7 @@ impl Shard {
         published: Published,
     ) -> Result<(), Close> {
         for message in published.more {
-            self.publish_new(message);
+            self.publish_unasked(message);
         }
         let patch = match published.transform {
             Transform::Pass => None,
@@ -234,8 +234,28 @@ impl Shard {
         self.route(&publication, &matches, None);
     }
 
-    /// A message that a policy made. No hook is asked about it.
+    /// A message that a script published. The `publish` hook is asked where a policy wants messages of scripts.
     pub(super) fn publish_new(&mut self, message: crate::hooks::NewMessage) {
+        if !self.hooks.wants(Hook::Publish) {
+            return self.publish_unasked(message);
+        }
+        let Ok(topic) = TopicName::new(&message.topic) else {
+            return;
+        };
+        let forward = wire_properties::write(&message.properties);
+        let id = self.ids.next_id();
+        let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
+        publication.forward = &forward;
+        publication.retain = message.retain;
+        publication.expires_at = self.expires_at(message.properties.message_expiry);
+        let message = publication.share();
+        if let Some(patch) = self.changed(None, &message) {
+            self.publish_patched(&message, &patch);
+        }
+    }
+
+    /// A message that a policy made while it was asked about another. No hook is asked about it, or it could go on for ever.
+    pub(super) fn publish_unasked(&mut self, message: crate::hooks::NewMessage) {
         let Ok(topic) = TopicName::new(&message.topic) else {
             return;
         };

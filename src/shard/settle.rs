@@ -50,7 +50,8 @@ impl Shard {
     /// Keeps a publication as its topic's retained message; an empty one takes it away [MQTT-3.3.1-6].
     pub(super) fn retain(&mut self, publication: &Publication<'_>) {
         let message = (!publication.payload.is_empty()).then(|| publication.share());
-        if message.is_some() && self.shared.store.retained_count() >= self.shared.limits.retained_messages {
+        let most = self.limit("retained_messages", self.shared.limits.retained_messages);
+        if message.is_some() && self.shared.store.retained_count() >= most {
             // Full: the message is delivered and not kept. Replacing one would need to know whether there is one.
             self.metrics.messages_dropped.add(DropReason::RetainedFull, 1);
             return;
@@ -138,11 +139,18 @@ impl Shard {
             Err(error) => return tracing::error!(%error, "an inbox could not be read"),
         };
         let unfinished = !self.unsettled.appends.is_empty();
+        let deliveries = page.deliveries.into_iter().map(|(_, delivery)| delivery);
+        let deliveries: Vec<_> = if self.hooks.wants_deliveries() {
+            deliveries
+                .filter_map(|delivery| self.delivery_asked(subscriber, delivery))
+                .collect()
+        } else {
+            deliveries.collect()
+        };
         if let Some(Slot::Live(live)) = self.slot(subscriber) {
             // What this turn has still to store is newer than the page: then the inbox is not empty yet.
             let more = page.more || unfinished;
-            live.session
-                .take_from_inbox(page.deliveries.into_iter().map(|(_, delivery)| delivery), more);
+            live.session.take_from_inbox(deliveries.into_iter(), more);
             // One page a flush, and no recursion: pages may hold nothing that can be sent.
             if live.session.has_queued() || live.session.spilled {
                 self.mark_dirty(subscriber.slot);

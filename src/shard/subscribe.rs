@@ -126,7 +126,8 @@ impl Shard {
         if filter.is_wildcard() && !settings.wildcard_available {
             return Ok(Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED));
         }
-        let (most, maximum_qos) = (settings.subscriptions, settings.maximum_qos);
+        let (configured, maximum_qos) = (settings.subscriptions, settings.maximum_qos);
+        let most = self.limit("subscriptions", configured);
         let Some(live) = self.live(at) else {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
@@ -203,6 +204,7 @@ impl Shard {
             Err(error) => return tracing::error!(%error, "retained messages could not be read"),
         };
         let most = self.shared.limits.retained_messages;
+        let asked = self.hooks.wants_deliveries();
         let Some(Slot::Live(live)) = self.slot(subscriber) else {
             return;
         };
@@ -211,13 +213,21 @@ impl Shard {
             return self.overflowed.push(subscriber);
         }
         for message in messages {
-            live.session.deliver_retained(Delivery {
+            let delivery = Delivery {
                 qos: options.qos.min(message.qos),
                 // A retained message that a subscription brings has RETAIN 1 [MQTT-3.3.1-8].
                 retain: true,
                 subscription_ids: options.subscription_id.iter().copied().collect(),
                 message,
-            });
+            };
+            let delivery = if asked {
+                self.delivery_asked(subscriber, delivery)
+            } else {
+                Some(delivery)
+            };
+            if let (Some(delivery), Some(Slot::Live(live))) = (delivery, self.slot(subscriber)) {
+                live.session.deliver_retained(delivery);
+            }
         }
         self.pump(subscriber.slot);
     }

@@ -43,6 +43,8 @@ pub struct Chain {
     wants: HookSet,
     /// Whether a PUBLISH may have to wait, or belongs to a policy.
     beside: bool,
+    /// Whether policies have a say about single deliveries.
+    deliveries: bool,
     entries: Vec<Entry>,
 }
 
@@ -59,6 +61,9 @@ impl Chain {
         });
         Ok(Self {
             wants: generation.hooks(),
+            deliveries: [Hook::AuthorizeDeliver, Hook::Deliver, Hook::Offline]
+                .iter()
+                .any(|hook| generation.hooks().contains(*hook)),
             beside: !generation.waits().is_empty() || generation.hooks().contains(Hook::Control),
             entries: entries.collect::<Result<_, _>>()?,
             generation: generation.clone(),
@@ -220,6 +225,12 @@ impl ShardHooks {
     #[inline]
     pub fn waits(&self, hook: Hook) -> bool {
         self.chain.generation.waits().contains(hook)
+    }
+
+    /// Whether policies have a say about single deliveries.
+    #[inline]
+    pub fn wants_deliveries(&self) -> bool {
+        self.chain.deliveries
     }
 
     /// Whether a PUBLISH may have to leave the straight path: to wait, or to a policy that owns its topic.

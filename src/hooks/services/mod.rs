@@ -10,17 +10,42 @@ use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 
-/// Threads that drive sockets of backends.
-const WORKERS: usize = 1;
 /// Threads for slow computing, such as a password hash: about what a machine can do without starving the shards.
 const COMPUTING: usize = 2;
 
 /// What all policies of the process share.
 #[derive(Debug, Default)]
 pub struct Services {
-    runtime: OnceLock<Runtime>,
+    worker: OnceLock<Worker>,
+}
+
+/// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
+/// several threads would also make each of tokio's sockets 8 bytes larger, those of the devices too.)
+#[derive(Debug)]
+struct Worker {
+    handle: Handle,
+    /// Dropping it ends the thread.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Worker {
+    fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .max_blocking_threads(COMPUTING)
+            .enable_all()
+            .build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("services".into()).spawn(move || {
+            let _sender_gone = runtime.block_on(stopped);
+            // Nothing waits for backends at the end.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, _stop: stop })
+    }
 }
 
 impl Services {
@@ -29,23 +54,12 @@ impl Services {
     /// # Errors
     /// The operating system gives no thread.
     pub(crate) fn handle(&self) -> io::Result<Handle> {
-        if let Some(runtime) = self.runtime.get() {
-            return Ok(runtime.handle().clone());
+        if let Some(worker) = self.worker.get() {
+            return Ok(worker.handle.clone());
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(WORKERS)
-            .max_blocking_threads(COMPUTING)
-            .thread_name("services")
-            .enable_all()
-            .build()?;
-        // If another shard was faster, its runtime stays and ours stops.
-        if let Err(ours) = self.runtime.set(runtime) {
-            ours.shutdown_background();
-        }
-        match self.runtime.get() {
-            Some(runtime) => Ok(runtime.handle().clone()),
-            None => Err(io::Error::other("the services' runtime did not start")),
-        }
+        let worker = Worker::start()?;
+        // If another shard was faster, its worker stays and ours stops.
+        Ok(self.worker.get_or_init(|| worker).handle.clone())
     }
 
     /// Runs `work` on the services' runtime; the caller's thread goes on. When the caller is dropped (its call was given
@@ -73,15 +87,6 @@ impl Services {
             .spawn_blocking(work)
             .await
             .map_err(io::Error::other)
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        // Nothing waits for backends at the end, and dropping a runtime inside another one panics.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

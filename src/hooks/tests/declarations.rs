@@ -61,7 +61,7 @@ fn every_mistake_has_a_place_and_a_way_out() {
         ),
         (
             "return { publish = print, payload = { 'publish' } }",
-            "`payload` lists the hooks that want the payload",
+            "`payload` lists hooks out of `authorize_publish`",
         ),
         (
             "return { publish = print, payload = { 'authorize_publish' } }",
