@@ -22,11 +22,7 @@ pub(super) async fn run(
     loop {
         match decision {
             AuthDecision::Allow(grant) => {
-                let client = if grant.attrs.is_empty() && grant.acl.is_none() {
-                    client
-                } else {
-                    client.granted(grant.attrs.clone(), grant.acl.clone())
-                };
+                let client = client.granted(&grant);
                 return Ok(Admitted { client, grant });
             }
             AuthDecision::Deny { code, reason } => {

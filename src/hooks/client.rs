@@ -1,6 +1,7 @@
 //! Who a hook is asked about.
 
 use super::acl::Acl;
+use super::verdict::Grant;
 use crate::codec::ProtocolVersion;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -74,11 +75,18 @@ impl Client {
 
     /// The same client with the attributes that authentication granted; a new `ctx` to every policy.
     pub fn with_attrs(&self, attrs: Map<String, Value>) -> Arc<Self> {
-        self.granted(attrs, self.acl.clone())
+        self.rebuilt(attrs, self.acl.clone())
     }
 
-    /// The same client with what authentication granted: attributes, and rules of its own.
-    pub fn granted(&self, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Arc<Self> {
+    /// The same client with what authentication granted: attributes, and rights of its own.
+    pub fn granted(self: &Arc<Self>, grant: &Grant) -> Arc<Self> {
+        if grant.attrs.is_empty() && self.attrs.is_empty() && grant.acl.is_none() && self.acl.is_none() {
+            return self.clone();
+        }
+        self.rebuilt(grant.attrs.clone(), grant.acl.clone())
+    }
+
+    fn rebuilt(&self, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Arc<Self> {
         let parts = ClientParts {
             instance: self.instance.clone(),
             client_id: self.client_id.clone(),
@@ -128,9 +136,15 @@ impl Client {
         &self.attrs
     }
 
+    /// Whether its login brought rights of its own.
+    #[inline]
+    pub fn has_rights(&self) -> bool {
+        self.acl.is_some()
+    }
+
     /// The rules that came with its login.
     #[inline]
-    pub fn acl(&self) -> Option<&Acl> {
+    pub(crate) fn acl(&self) -> Option<&Acl> {
         self.acl.as_deref()
     }
 

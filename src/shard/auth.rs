@@ -106,7 +106,7 @@ impl Shard {
                     None,
                 );
                 // New attributes make a new client to the policies: what was kept for the old one is void.
-                live.client = live.client.granted(grant.attrs, grant.acl);
+                live.client = live.client.granted(&grant);
                 live.kept.clear();
                 live.memo = None;
                 self.login_expires(at, grant.expires_at);

@@ -46,14 +46,14 @@ impl Shard {
     #[inline]
     pub(super) fn publish_is_free(&self) -> bool {
         !self.hooks.wants(Hook::AuthorizePublish)
-            && !self.hooks.has_acl()
+            && !self.hooks.grants_rights()
             && self.hooks.generation().defaults().authorize_publish == Verdict::Allow
     }
 
     /// The same of subscribing.
     pub(super) fn subscribe_is_free(&self) -> bool {
         !self.hooks.wants(Hook::AuthorizeSubscribe)
-            && !self.hooks.has_acl()
+            && !self.hooks.grants_rights()
             && self.hooks.generation().defaults().authorize_subscribe == Verdict::Allow
     }
 
@@ -86,10 +86,11 @@ impl Shard {
         self.ask_publish(at, topic, publish, memo)
     }
 
-    /// How an answer about this client may be kept. Rules of its own make it depend on the topic.
+    /// How an answer about this client may be kept. Rights of its own make it depend on the topic.
     fn publish_rule(&mut self, at: u32) -> Option<CacheRule> {
         let rule = self.hooks.cache(Hook::AuthorizePublish)?;
-        let has_rules = self.hooks.has_acl() && self.live(at).is_some_and(|live| live.client.acl().is_some());
+        let has_rules =
+            self.hooks.grants_rights() && self.live(at).is_some_and(|live| live.client.has_rights());
         Some(CacheRule {
             by: if has_rules {
                 rule.by.union(Inputs::TOPIC)

@@ -271,9 +271,9 @@ impl ShardHooks {
         &self.effects
     }
 
-    /// Whether any client came in with rules of its own, since the start.
+    /// Whether any client came in with rights of its own, since the start.
     #[inline]
-    pub fn has_acl(&self) -> bool {
+    pub fn grants_rights(&self) -> bool {
         self.has_acl
     }
 }

@@ -39,11 +39,13 @@ impl Worker {
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("services".into()).spawn(move || {
-            let _sender_gone = runtime.block_on(stopped);
-            // Nothing waits for backends at the end.
-            runtime.shutdown_background();
-        })?;
+        std::thread::Builder::new()
+            .name("services".into())
+            .spawn(move || {
+                let _sender_gone = runtime.block_on(stopped);
+                // Nothing waits for backends at the end.
+                runtime.shutdown_background();
+            })?;
         Ok(Self { handle, _stop: stop })
     }
 }
