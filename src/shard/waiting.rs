@@ -99,9 +99,9 @@ impl Shard {
         match found {
             Found::Control(controlled) => {
                 // First what the client is told, then that its message has arrived.
-                let done = self.carry_out(at, controlled);
+                self.carry_out(at, controlled)?;
                 self.answer(at, publish, ReasonCode::SUCCESS, true);
-                done
+                Ok(())
             }
             Found::Answer(answer, published) => {
                 self.keep_publish_answer(at, topic, publish, &answer);

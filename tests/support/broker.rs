@@ -28,6 +28,7 @@ const START: Duration = Duration::from_secs(20);
 
 pub struct Broker {
     address: SocketAddr,
+    data: PathBuf,
     supervisor: Option<Child>,
     log: Arc<Mutex<String>>,
     ended: Arc<AtomicBool>,
@@ -82,6 +83,7 @@ impl Broker {
             let address = address.parse().unwrap();
             return Broker {
                 address,
+                data: data.to_path_buf(),
                 supervisor: None,
                 log: Arc::default(),
                 ended: Arc::default(),
@@ -111,6 +113,7 @@ impl Broker {
         let stderr = BufReader::new(supervisor.stderr.take().unwrap());
         let broker = Broker {
             address,
+            data: data.to_path_buf(),
             supervisor: Some(supervisor),
             log: Arc::default(),
             ended: Arc::default(),
@@ -139,6 +142,11 @@ impl Broker {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// All that it wrote to stderr up to now.

@@ -213,7 +213,7 @@ impl Entry {
         answer: Result<R, Fault>,
     ) -> Result<R, Failed> {
         if let Some(began) = began {
-            self.timed(subject, began);
+            self.timed(subject, began, answer.is_err());
         }
         match answer {
             Ok(answer) => {
@@ -227,11 +227,13 @@ impl Entry {
         }
     }
 
-    fn timed(&self, subject: Subject<'_>, began: Began) {
+    fn timed(&self, subject: Subject<'_>, began: Began, failed: bool) {
         let (Began::Timed(at) | Began::Watched(at, _)) = began;
         self.counters.latency.record(at.elapsed());
         if let (Began::Watched(_, before), Some(watch)) = (began, &*self.watch.borrow()) {
             let took = thread_time().saturating_sub(before);
+            // A failure is an offence by itself, and says more.
+            let took = if failed { Duration::ZERO } else { took };
             watch.called(took, || self.offence(subject, format!("took {took:?}")));
         }
     }
