@@ -47,7 +47,8 @@ mod tests;
 pub use acl::{Acl, Action, Rule};
 pub use cache::{CacheRule, Inputs};
 pub use chain::{
-    AuthContinueRequest, AuthRequest, Chain, PublishEvent, PublishRequest, ShardHooks, SubscribeRequest,
+    AuthContinueRequest, AuthRequest, Chain, EntrySaid, Explanation, PublishEvent, PublishRequest,
+    ShardHooks, SubscribeRequest,
 };
 pub use client::{Client, ClientParts, TlsInfo};
 pub use counters::{EntryCounters, EntryTotals, HookMetrics, Latency};

@@ -3,6 +3,7 @@
 use super::declare::Declaration;
 use super::error::LoadError;
 use super::host::{Host, modules::Modules};
+use super::lua::sandbox;
 use super::lua::state::PolicyState;
 use super::services::Services;
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
@@ -109,6 +110,27 @@ impl Policy {
         let modules = Rc::new(Modules::loaded(&self.modules));
         PolicyState::build(
             &self.image,
+            &self.limits,
+            &self.settings,
+            modules,
+            host,
+            &self.previous,
+        )
+        .map(|(state, _, _)| state)
+    }
+
+    /// The same with line counts, which makes it slower.
+    pub(crate) fn instantiate_traced(&self, host: Host) -> Result<PolicyState, LoadError> {
+        let broken = |error: mlua::Error| LoadError::new(&*self.image.file, None, error.to_string());
+        let image = Image {
+            bytecode: sandbox::compile_traced(&self.image.source)
+                .map_err(broken)?
+                .into(),
+            ..self.image.clone()
+        };
+        let modules = Rc::new(Modules::loaded(&self.modules));
+        PolicyState::build(
+            &image,
             &self.limits,
             &self.settings,
             modules,

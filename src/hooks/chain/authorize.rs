@@ -239,7 +239,7 @@ impl Chain {
     }
 }
 
-fn publish_arguments<'a>(
+pub(super) fn publish_arguments<'a>(
     entry: &Entry,
     state: &PolicyState,
     ctx: &'a AnyUserData,
@@ -261,7 +261,7 @@ fn publish_arguments<'a>(
     ))
 }
 
-fn subscribe_arguments<'a>(
+pub(super) fn subscribe_arguments<'a>(
     entry: &Entry,
     ctx: &'a AnyUserData,
     request: &SubscribeRequest<'a>,

@@ -5,6 +5,7 @@ mod authorize;
 mod connecting;
 mod control;
 mod entry;
+mod explain;
 mod login;
 mod observers;
 mod publish;
@@ -14,6 +15,7 @@ mod subscribing;
 mod ticks;
 
 pub use authorize::{PublishRequest, SubscribeRequest};
+pub use explain::{EntrySaid, Explanation};
 pub use login::{AuthContinueRequest, AuthRequest};
 pub use publish::PublishEvent;
 
@@ -22,6 +24,7 @@ use super::counters::HookMetrics;
 use super::error::LoadError;
 use super::generation::Generation;
 use super::host::{Effect, Effects, Host};
+use super::lua::state::PolicyState;
 use super::observe::EventQueue;
 use super::watch::Watch;
 use dunlin_plugin_api::{Hook, HookSet};

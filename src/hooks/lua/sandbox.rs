@@ -177,11 +177,21 @@ pub(crate) fn load(lua: &Lua, bytecode: &[u8], file: &str) -> mlua::Result<Funct
 
 /// Compiles Luau source to bytecode.
 pub(crate) fn compile(source: &[u8]) -> mlua::Result<Vec<u8>> {
+    compile_with(source, 0)
+}
+
+/// The same with line counts, for telling which lines were run.
+pub(crate) fn compile_traced(source: &[u8]) -> mlua::Result<Vec<u8>> {
+    compile_with(source, 1)
+}
+
+fn compile_with(source: &[u8], coverage: u8) -> mlua::Result<Vec<u8>> {
     // Editors on some systems begin a file with a byte order mark, which Luau does not know.
     let source = source.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(source);
     Compiler::new()
         .set_optimization_level(1)
         .set_debug_level(1)
+        .set_coverage_level(coverage)
         .compile(source)
 }
 

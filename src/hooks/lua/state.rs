@@ -24,6 +24,8 @@ pub(crate) struct PolicyState {
     limits: Limits,
     functions: Vec<Option<Function>>,
     table: Table,
+    /// The script as a function: where line counts are found.
+    main: Function,
     contexts: Contexts,
 }
 
@@ -71,6 +73,7 @@ impl PolicyState {
             limits: *limits,
             functions,
             table,
+            main,
             contexts,
         };
         let mut handed_over = Json::Null;
@@ -105,6 +108,11 @@ impl PolicyState {
     #[inline]
     pub(crate) fn function(&self, hook: Hook) -> Option<&Function> {
         self.functions.get(hook as usize)?.as_ref()
+    }
+
+    /// The script itself.
+    pub(crate) fn main(&self) -> &Function {
+        &self.main
     }
 
     /// A function of the policy that is no hook.

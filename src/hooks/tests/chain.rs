@@ -378,3 +378,57 @@ fn a_failing_transform_passes_or_drops_as_declared() {
     let published = shard.hooks.publish(Some(&shard.client), event());
     assert_eq!(published.transform, Transform::Drop("policy `a` failed".into()));
 }
+
+#[test]
+fn an_answer_is_explained_by_script_and_line() {
+    let script = "local rules = { a = true }
+local function decide(topic)
+    if rules[topic] then
+        return 'allow'
+    end
+    return 'deny', 'not in the rules'
+end
+return {
+    authorize_publish = function(ctx, topic)
+        if topic == 'broken' then error('oh') end
+        return decide(topic)
+    end,
+}";
+    let shard = Chain::of(&[&publish_policy("return 'next'"), script]).shard();
+    let explain = |topic: &str| {
+        let request = PublishRequest {
+            topic,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            payload: b"",
+        };
+        block(shard.hooks.chain().explain_publish(&shard.client, &request))
+    };
+    let allowed = explain("a");
+    assert_eq!(
+        (
+            allowed.generation,
+            allowed.decision.as_str(),
+            allowed.entries.len()
+        ),
+        (1, "allow", 2)
+    );
+    let last = &allowed.entries[1];
+    assert_eq!(
+        (&*last.file, last.line, last.through.as_slice(), &*last.said),
+        ("b.lua", Some(11), &[4][..], "allow")
+    );
+    assert_eq!(allowed.entries[0].said, "next");
+    let denied = explain("b");
+    assert_eq!(denied.decision, "deny: not in the rules");
+    let last = &denied.entries[1];
+    assert_eq!(
+        (last.line, last.through.as_slice(), &*last.said),
+        (Some(11), &[6][..], "deny: not in the rules")
+    );
+    let broken = explain("broken");
+    assert_eq!(
+        (broken.entries[1].line, &*broken.entries[1].said),
+        (Some(10), "failed: b.lua:10: oh")
+    );
+}
