@@ -62,7 +62,7 @@ pub use reload::{
     PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,
     WatchMode,
 };
-pub use services::Services;
+pub use services::{MetersOf, Services};
 pub use verdict::{
     ActionOutcome, Answer, AuthDecision, Challenge, Connack, ConnackPatch, ConnectChange, ConnectPatch,
     Controlled, Delivered, Denial, Grant, NewMessage, Patch, PendingAuth, Properties, PublishDecision,

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::{self, AdminState, Readiness, State};
 use crate::config::{Config, Source};
-use crate::hooks::{Generation, HookMetrics, Reloader, Services};
+use crate::hooks::{Generation, HookMetrics, MetersOf, Reloader, Services};
 use crate::instance::InstanceId;
 use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
@@ -104,6 +104,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
             &shared,
             &metrics,
             &reloader,
+            &services,
             admin_listener,
             &gate,
             &mut signals,
@@ -131,12 +132,14 @@ async fn supervise(
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
     reloader: &Reloader,
+    services: &Arc<Services>,
     admin_listener: Option<TcpListener>,
     gate: &Arc<Gate>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
     let readiness = Arc::new(Readiness::default());
     let exporter = Exporter::new(Arc::clone(metrics));
+    exporter.register(Box::new(MetersOf(Arc::clone(services))));
     let state = AdminState {
         exporter: Arc::new(exporter),
         readiness: Arc::clone(&readiness),

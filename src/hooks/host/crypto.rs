@@ -1,19 +1,21 @@
 //! `crypto`: digests, HMAC, encodings, and a comparison that does not tell how much was right.
 
-use super::arguments::{bytes, text};
+use super::arguments::{bytes, text, wrong};
+use super::{Host, jwt, passwords};
 use crate::hooks::lua::limits::Limits;
 use crate::hooks::suggest;
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use mlua::{Lua, LuaString, Table, Value};
 use sha2::Digest;
 use std::rc::Rc;
 use subtle::ConstantTimeEq;
 
-const ALGORITHMS: [&str; 3] = ["md5", "sha1", "sha256"];
+const ALGORITHMS: [&str; 5] = ["md5", "sha1", "sha256", "sha384", "sha512"];
 
-pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
+pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
+    let limits = &host.limits;
     let module = lua.create_table()?;
     one(lua, limits, &module, "md5", |data| {
         Some(md5::Md5::digest(data).to_vec())
@@ -23,6 +25,15 @@ pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
     })?;
     one(lua, limits, &module, "sha256", |data| {
         Some(sha2::Sha256::digest(data).to_vec())
+    })?;
+    one(lua, limits, &module, "sha512", |data| {
+        Some(sha2::Sha512::digest(data).to_vec())
+    })?;
+    one(lua, limits, &module, "base64url_encode", |data| {
+        Some(URL_SAFE_NO_PAD.encode(data).into_bytes())
+    })?;
+    one(lua, limits, &module, "base64url_decode", |data| {
+        URL_SAFE_NO_PAD.decode(data).ok()
     })?;
     one(lua, limits, &module, "base64_encode", |data| {
         Some(STANDARD.encode(data).into_bytes())
@@ -48,9 +59,31 @@ pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
         Ok(bool::from(a.ct_eq(&b)))
     })?;
     module.raw_set("equal", equal)?;
+    let held = limits.clone();
+    let random = lua.create_function(move |lua, count: Value| {
+        let wanted = count.as_u32().filter(|n| (1..=MOST_RANDOM).contains(n));
+        let Some(wanted) = wanted else {
+            return Err(wrong(
+                &count,
+                "crypto.random",
+                1,
+                "bytes",
+                "a number of bytes, 1 to 1024",
+            ));
+        };
+        let mut random = vec![0; wanted as usize];
+        getrandom::fill(&mut random).map_err(mlua::Error::external)?;
+        held.string(lua, random)
+    })?;
+    module.raw_set("random", random)?;
+    passwords::add(lua, host, &module)?;
+    jwt::add(lua, host, &module)?;
     module.set_readonly(true);
     Ok(module)
 }
+
+/// How much randomness is given at a time, in bytes.
+const MOST_RANDOM: u32 = 1024;
 
 /// Adds a function of one string that returns a string, or nil when there is none.
 fn one(
@@ -79,6 +112,8 @@ fn hmac(algorithm: &str, key: &[u8], data: &[u8]) -> mlua::Result<Vec<u8>> {
         "md5" => with::<Hmac<md5::Md5>>(key, data),
         "sha1" => with::<Hmac<sha1::Sha1>>(key, data),
         "sha256" => with::<Hmac<sha2::Sha256>>(key, data),
+        "sha384" => with::<Hmac<sha2::Sha384>>(key, data),
+        "sha512" => with::<Hmac<sha2::Sha512>>(key, data),
         other => {
             let known = suggest::list(ALGORITHMS);
             Err(mlua::Error::runtime(format!(
@@ -119,11 +154,15 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn run(script: &str) -> String {
         let lua = Lua::new();
         lua.globals()
-            .set("crypto", module(&lua, &Rc::new(Limits::new(1 << 24))).unwrap())
+            .set(
+                "crypto",
+                module(&lua, &Host::new("test", 1 << 24, &Arc::default())).unwrap(),
+            )
             .unwrap();
         match lua.load(script).eval::<Option<String>>() {
             Ok(answer) => answer.unwrap_or_else(|| "nil".into()),
@@ -171,7 +210,10 @@ mod tests {
             said.contains("crypto.hmac: argument 2 (key) must be a string, it is nil"),
             "{said}"
         );
-        assert!(run("return crypto.hmac('sha3', '', '')").contains("write `md5`, `sha1` or `sha256`"));
+        assert!(
+            run("return crypto.hmac('sha3', '', '')")
+                .contains("write `md5`, `sha1`, `sha256`, `sha384` or `sha512`")
+        );
         assert!(run("return crypto.sha1(('x'):rep(2000000))").contains("1048576 are allowed"));
     }
 }

@@ -7,13 +7,20 @@
 //! thread ([`Host::waiting`]).
 
 mod arguments;
+mod cache;
+mod cbor;
 mod clock;
 mod crypto;
 mod effects;
 mod json;
+mod jwt;
+mod kv;
 mod log;
+mod meters;
 pub(crate) mod modules;
 mod mqtt;
+mod passwords;
+mod re;
 mod tasks;
 mod time;
 mod topic;
@@ -109,9 +116,15 @@ impl Host {
 pub(crate) fn install(lua: &Lua, host: &Host, modules: Rc<Modules>) -> mlua::Result<()> {
     let (limits, policy) = (&host.limits, &*host.policy);
     let globals = lua.globals();
-    globals.raw_set("crypto", crypto::module(lua, limits)?)?;
+    globals.raw_set("crypto", crypto::module(lua, host)?)?;
     globals.raw_set("json", json::module(lua, limits)?)?;
     globals.raw_set("log", log::module(lua, limits, policy)?)?;
+    globals.raw_set("cache", cache::module(lua, host)?)?;
+    globals.raw_set("cbor", cbor::module(lua, host)?)?;
+    globals.raw_set("kv", kv::module(lua, host)?)?;
+    globals.raw_set("metrics", meters::module(lua, host)?)?;
+    globals.raw_set("re", re::module(lua, host)?)?;
+    globals.raw_set("state", kv::state(lua, host)?)?;
     globals.raw_set("mqtt", mqtt::module(lua, host)?)?;
     globals.raw_set("task", tasks::module(lua, host)?)?;
     globals.raw_set("print", log::print(lua, policy)?)?;

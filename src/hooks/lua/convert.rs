@@ -2,7 +2,7 @@
 
 use super::kind;
 use super::limits::{Limits, SMALL_OBJECT};
-use mlua::{Lua, LuaSerdeExt, LuaString, Table, Value};
+use mlua::{Lua, LuaSerdeExt, LuaString, MetaMethod, Table, UserData, UserDataMethods, UserDataRef, Value};
 use serde_json::{Map, Number, Value as Json};
 
 /// Numbers of Luau are doubles: up to here they hold every integer.
@@ -81,6 +81,11 @@ impl<'a> Converter<'a> {
         self.limits.string(self.lua, text)
     }
 
+    /// Bytes as a string in the state.
+    pub(crate) fn bytes(&self, data: &[u8]) -> mlua::Result<LuaString> {
+        self.limits.string(self.lua, data)
+    }
+
     /// An empty table in the state.
     pub(crate) fn new_table(&self) -> mlua::Result<Table> {
         self.limits
@@ -92,7 +97,7 @@ impl<'a> Converter<'a> {
         self.limits.room(self.lua, SMALL_OBJECT + filled * 2 * ENTRY, put)
     }
 
-    /// JSON to Luau. `null` becomes `json.null`; an integer that a double cannot hold becomes a string of its digits.
+    /// JSON to Luau. `null` becomes `json.null`; an integer that a double cannot hold becomes a [`BigInteger`].
     pub(crate) fn make_lua(&mut self, value: &Json) -> mlua::Result<Value> {
         self.lua_at(value, 0)
     }
@@ -103,9 +108,13 @@ impl<'a> Converter<'a> {
             Json::Null => Value::NULL,
             Json::Bool(b) => Value::Boolean(*b),
             Json::Number(n) => match (n.as_i64(), n.as_f64()) {
-                (Some(n), _) if n.abs() <= EXACT => Value::Integer(n),
+                (Some(n), _) if n.unsigned_abs() <= EXACT.unsigned_abs() => Value::Integer(n),
                 (None, Some(f)) if !n.is_u64() => Value::Number(f),
-                _ => Value::String(self.string(&n.to_string())?),
+                _ => self.limits.room(self.lua, SMALL_OBJECT, || {
+                    self.lua
+                        .create_userdata(BigInteger(n.clone()))
+                        .map(Value::UserData)
+                })?,
             },
             Json::String(s) => Value::String(self.string(s)?),
             Json::Array(items) => {
@@ -150,6 +159,9 @@ impl<'a> Converter<'a> {
                 })?)
             }
             Value::Table(table) => self.table(table, depth)?,
+            Value::UserData(data) if data.is::<BigInteger>() => {
+                Json::Number(data.borrow::<BigInteger>()?.0.clone())
+            }
             other => {
                 return Err(mlua::Error::runtime(format!(
                     "a {} has no form in JSON",
@@ -197,6 +209,18 @@ fn number(n: f64) -> mlua::Result<Number> {
     Number::from_f64(n).ok_or_else(|| mlua::Error::runtime(format!("{n} has no form in JSON")))
 }
 
+/// An integer of JSON or CBOR that a double cannot hold. Scripts can compare it, print it, and put it where it came from.
+pub(crate) struct BigInteger(pub(crate) Number);
+
+impl UserData for BigInteger {
+    fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.to_string()));
+        methods.add_meta_method(MetaMethod::Eq, |_, this, other: UserDataRef<BigInteger>| {
+            Ok(this.0 == other.0)
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,8 +237,9 @@ mod tests {
     fn json_comes_back_as_it_went() {
         let value = json!({"a": [1, 2.5, "x", true, null, []], "b": {}, "big": 9007199254740992_i64});
         assert_eq!(round(&value), value);
-        assert_eq!(round(&json!(9007199254740993_i64)), json!("9007199254740993"));
-        assert_eq!(round(&json!(u64::MAX)), json!("18446744073709551615"));
+        for big in [json!(9007199254740993_i64), json!(i64::MIN), json!(u64::MAX)] {
+            assert_eq!(round(&big), big);
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) enum Undecoded {
     Call(mlua::Error),
 }
 
-/// Decodes `text`. `null` becomes `json.null`; an integer that a double cannot hold becomes a string of its digits.
+/// Decodes `text`. `null` becomes `json.null`; an integer that a double cannot hold becomes a
+/// [`BigInteger`](super::convert::BigInteger).
 pub(crate) fn decode(converter: &mut Converter<'_>, text: &[u8]) -> Result<Value, Undecoded> {
     let mut failed = None;
     let mut from = serde_json::Deserializer::from_slice(text);

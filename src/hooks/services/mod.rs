@@ -6,10 +6,18 @@
 //!
 //! *Invariant*: nothing here is started before it is first used; a broker whose policies do not wait has no such threads.
 
+mod kv;
+mod meters;
+
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
 
+use dashmap::DashMap;
+pub(crate) use kv::{Kv, KvError, KvValue};
+pub(crate) use meters::{Meter, Wanted};
+pub use meters::{Meters, MetersOf};
+use std::sync::Arc;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -20,6 +28,11 @@ const COMPUTING: usize = 2;
 #[derive(Debug, Default)]
 pub struct Services {
     worker: OnceLock<Worker>,
+    /// By policy; the shared space has an empty name, which no policy can have.
+    spaces: DashMap<Arc<str>, Arc<Kv>>,
+    meters: Meters,
+    /// Slow computing that waits or runs.
+    computing: std::sync::atomic::AtomicUsize,
 }
 
 /// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
@@ -50,7 +63,23 @@ impl Worker {
     }
 }
 
+/// How much slow computing may wait: at a tenth of a second for each, who comes later would be gone before its turn.
+const COMPUTING_WAITS: usize = 64;
+
 impl Services {
+    /// The values of the policy of this name; an empty name is the space that all share.
+    pub(crate) fn kv(&self, space: &str) -> Arc<Kv> {
+        if let Some(known) = self.spaces.get(space) {
+            return known.clone();
+        }
+        self.spaces.entry(space.into()).or_default().clone()
+    }
+
+    /// The policies' own metrics.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// The runtime, started at the first use.
     ///
     /// # Errors
@@ -80,15 +109,22 @@ impl Services {
     /// Computes something slow off every thread that serves clients. What has begun is finished, although nobody waits.
     ///
     /// # Errors
-    /// The runtime does not start, or the work panicked.
+    /// Too much waits already, the runtime does not start, or the work panicked.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        self.handle()?
-            .spawn_blocking(work)
-            .await
-            .map_err(io::Error::other)
+        use std::sync::atomic::Ordering::Relaxed;
+        if self.computing.fetch_add(1, Relaxed) >= COMPUTING_WAITS {
+            self.computing.fetch_sub(1, Relaxed);
+            return Err(io::Error::other("busy: too much is being computed already"));
+        }
+        let done = match self.handle() {
+            Ok(handle) => handle.spawn_blocking(work).await.map_err(io::Error::other),
+            Err(error) => Err(error),
+        };
+        self.computing.fetch_sub(1, Relaxed);
+        done
     }
 }
 

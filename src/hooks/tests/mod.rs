@@ -3,6 +3,7 @@
 mod chain;
 mod declarations;
 mod hostile;
+mod modules;
 mod policies;
 mod reload;
 mod values;
