@@ -3,8 +3,21 @@
 local truck = client({ client_id = "GID_fleet@@@truck-7", group_id = "GID_fleet", device_id = "truck-7" })
 local ops = client({ client_id = "GID_ops@@@desk", group_id = "GID_ops", device_id = "desk" })
 
-test("the rules in the file", function()
-	local acl = policy({})
+-- These are the demo's rules, written out: those at the top of acl.lua are yours to change.
+local demo = {
+	{ "allow", "all", "*", "demo/#" },
+	{ "allow", "all", "*", "devices/%c/#" },
+	{ "deny", "subscribe", "*", "secret/#" },
+	{ "allow", "subscribe", "GID_ops@@@*", "#" },
+	{ "allow", "subscribe", "GID_ops@@@*", "$SYS/#" },
+}
+
+test("the rules in the file are rules", function()
+	policy({})
+end)
+
+test("the demo's rules", function()
+	local acl = policy({ rules = demo })
 	assert(acl.authorize_publish(truck, "demo/hello") == "allow")
 	assert(acl.authorize_publish(truck, "devices/GID_fleet@@@truck-7/up") == "allow")
 	assert(acl.authorize_publish(truck, "devices/GID_fleet@@@truck-8/up") == "next")

@@ -14,7 +14,8 @@ use dunlin::server;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE
@@ -22,13 +23,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+/// `false` when everything went as it should and the answer is no.
+fn run(cli: &Cli) -> anyhow::Result<bool> {
     let path = cli.settings.config.as_deref();
     let config = Config::load(path, &cli.settings.overrides(), std::env::vars_os())?;
     match cli.command() {
         Command::Serve => {
             cli::init_logging(&config.log).context("log.level is not a filter")?;
-            server::serve(&config)
+            server::serve(&config).map(|()| true)
         }
         Command::Check => {
             load_policies(&config)?;
@@ -36,9 +38,13 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
                 "the configuration and its {} policies are good",
                 config.policy.len()
             );
-            Ok(())
+            Ok(true)
         }
-        Command::Credentials { client_id } => credentials(&config, &client_id),
+        Command::Test(args) => cli::test::run(&args, || {
+            let (entries, base) = server::policies(&config)?;
+            Ok((entries.into_iter().map(|entry| entry.script).collect(), base))
+        }),
+        Command::Credentials { client_id } => credentials(&config, &client_id).map(|()| true),
     }
 }
 

@@ -240,6 +240,9 @@ impl Default for BreakerSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchSettings {
+    /// How long the tests beside the policies may take together; a generation whose tests fail is refused.
+    #[serde(with = "humane::duration")]
+    pub prove: Duration,
     /// How long a new generation is watched, and the one before kept warm. Zero is not at all.
     #[serde(with = "humane::duration")]
     pub window: Duration,
@@ -259,6 +262,7 @@ pub struct WatchSettings {
 impl Default for WatchSettings {
     fn default() -> Self {
         Self {
+            prove: Duration::from_secs(5),
             window: Duration::from_secs(30),
             least: 20,
             errors: 0.1,

@@ -34,6 +34,7 @@ mod lua;
 mod observe;
 mod origins;
 mod policy;
+pub mod prove;
 mod reload;
 mod services;
 mod source;
@@ -60,7 +61,7 @@ pub use host::{Effect, Effects};
 pub use observe::Event;
 pub use reload::{
     PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,
-    WatchMode,
+    WatchMode, changed,
 };
 pub use services::{MetersOf, Services};
 pub use verdict::{

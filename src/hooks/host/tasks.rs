@@ -136,16 +136,21 @@ impl Drop for Tasks {
 
 pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let module = lua.create_table()?;
-    host.waiting(
-        lua,
-        &module,
-        "sleep",
-        "task.sleep",
-        |_, seconds: Value| async move {
-            tokio::time::sleep(duration(&seconds, "task.sleep")?).await;
+    let clock = host.clock.clone();
+    host.waiting(lua, &module, "sleep", "task.sleep", move |_, seconds: Value| {
+        let clock = clock.clone();
+        async move {
+            let pause = duration(&seconds, "task.sleep")?;
+            if clock.is_stopped() {
+                // A test's time goes on by what is slept.
+                clock.set(clock.now() + pause);
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(pause).await;
+            }
             Ok(())
-        },
-    )?;
+        }
+    })?;
     let held = host.clone();
     let spawn = lua.create_function(move |lua, (function, arguments): (Value, MultiValue)| {
         let function = function_of(&function, "task.spawn", 1)?;

@@ -10,7 +10,7 @@ use crate::hooks::verdict::{Controlled, Grant, NewMessage, Patch, Routed, Sessio
 use crate::topic;
 use bytes::Bytes;
 use dunlin_plugin_api::Hook;
-use mlua::{Table, Value};
+use mlua::{MultiValue, Table, Value};
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
@@ -70,6 +70,10 @@ impl Word {
             Allow, Deny, Next, Disconnect, Continue, Pass, Drop, Skip, Keep, Suppress, Reject, Redirect, Done,
         ];
         words.get(usize::try_from(code).ok()?.checked_sub(1)?).copied()
+    }
+
+    fn named(name: &str) -> Option<Word> {
+        (1..).map_while(Word::of).find(|word| word.name() == name)
     }
 
     const fn name(self) -> &'static str {
@@ -442,6 +446,20 @@ fn nonsense(hook: &str, said: &Said, known: &[Word]) -> Fault {
 pub(crate) type RawSaid = (i64, Value, Value, Value);
 
 impl Said {
+    /// The same of what a function returned to Lua.
+    pub(crate) fn of_values(values: &MultiValue) -> Self {
+        let at = |n: usize| values.get(n).cloned().unwrap_or(Value::Nil);
+        let word = at(0)
+            .as_string()
+            .and_then(|word| Word::named(&word.to_string_lossy()));
+        Self {
+            other: if word.is_some() { Value::Nil } else { at(0) },
+            word,
+            first: at(1),
+            second: at(2),
+        }
+    }
+
     #[inline]
     pub(crate) fn read((code, other, first, second): RawSaid) -> Self {
         Self {

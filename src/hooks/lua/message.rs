@@ -293,21 +293,26 @@ impl<'a> Fields<'a> {
         let Some(table) = self.table("properties")? else {
             return Ok(None);
         };
-        let mut fields = Fields::of("`properties`", &table, PROPERTY_FIELDS)?;
-        let mut properties = Properties {
-            payload_is_text: fields.boolean("payload_is_text")?,
-            message_expiry: fields.integer("message_expiry", "a number of seconds, 0 to 4,294,967,295")?,
-            content_type: fields.text("content_type")?,
-            response_topic: fields.text("response_topic")?,
-            correlation_data: fields.bytes("correlation_data")?,
-            user: Vec::new(),
-        };
-        if let Some(topic) = &properties.response_topic {
-            topic::check_name(topic).map_err(|e| Fault::answer(format!("`response_topic`: {e}")))?;
-        }
-        properties.user = fields.user()?;
-        Ok(Some(properties))
+        read_properties(&table).map(Some)
     }
+}
+
+/// The properties of a message as a table.
+pub(crate) fn read_properties(table: &Table) -> Result<Properties, Fault> {
+    let mut fields = Fields::of("`properties`", table, PROPERTY_FIELDS)?;
+    let mut properties = Properties {
+        payload_is_text: fields.boolean("payload_is_text")?,
+        message_expiry: fields.integer("message_expiry", "a number of seconds, 0 to 4,294,967,295")?,
+        content_type: fields.text("content_type")?,
+        response_topic: fields.text("response_topic")?,
+        correlation_data: fields.bytes("correlation_data")?,
+        user: Vec::new(),
+    };
+    if let Some(topic) = &properties.response_topic {
+        topic::check_name(topic).map_err(|e| Fault::answer(format!("`response_topic`: {e}")))?;
+    }
+    properties.user = fields.user()?;
+    Ok(properties)
 }
 
 const USER_FORM: &str = r#"`user` is a list of pairs, such as { { "name", "value" } }"#;

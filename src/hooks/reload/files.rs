@@ -161,6 +161,12 @@ fn identity(folder: &Path) -> Option<Identity> {
     fs::metadata(folder).ok().map(|_| (0, 0))
 }
 
+/// The contents of these folders as one hash, for those who want to look again when it differs.
+#[must_use]
+pub fn changed(folders: &[PathBuf]) -> [u8; 32] {
+    fingerprint(&folders.iter().cloned().collect())
+}
+
 /// The contents of every script in `folders`, as one hash: whether anything changed is whether this did.
 pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>) -> [u8; 32] {
     let mut hash = Sha256::new();

@@ -6,6 +6,6 @@ mod history;
 mod incident;
 mod reloader;
 
-pub use files::WatchMode;
+pub use files::{WatchMode, changed};
 pub use history::{PolicyRecord, Record, Trigger};
 pub use reloader::{Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards};

@@ -6,6 +6,7 @@ use super::incident::Incident;
 use crate::config::hooks::{HookDefaults, PolicyEntry, WatchSettings};
 use crate::hooks::error::LoadError;
 use crate::hooks::generation::{Generation, folders};
+use crate::hooks::prove::prove;
 use crate::hooks::services::Services;
 use crate::hooks::watch::Watch;
 use parking_lot::Mutex;
@@ -406,6 +407,9 @@ impl Worker {
         if asked.is_none() && self.rejected.as_deref() == Some(candidate.hash()) {
             // They were rolled back, and are what they were.
             return Ok(self.current.number());
+        }
+        if let Err(errors) = prove(&candidate, self.settings.watching.prove) {
+            return Err(self.refuse(by, errors));
         }
         if let Err(error) = self.shards.prepare(candidate.clone()) {
             self.shards.abort(number);

@@ -303,7 +303,7 @@ fn an_exchange_goes_on_with_the_policy_that_began_it() {
         end,
     }"#;
     let other = "return { auth_continue = function() return 'deny' end }";
-    let mut shard = Chain::of(&[other, script]).shard();
+    let shard = Chain::of(&[other, script]).shard();
     let request = AuthRequest {
         client: &shard.client,
         password: None,

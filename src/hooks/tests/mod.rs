@@ -5,6 +5,7 @@ mod declarations;
 mod hostile;
 mod modules;
 mod policies;
+mod proving;
 mod reload;
 mod values;
 mod waiting;

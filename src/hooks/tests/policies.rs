@@ -1,65 +1,25 @@
-//! Runs the tests that lie beside the policies that ship.
-//!
-//! A test file gets: `policy(settings)`, which loads the policy anew and returns its table; `client{...}`, which makes a
-//! `ctx` of a table; `refuses(settings, text)`, which says that loading fails with that text; and `test(name, function)`.
+//! The policies that ship pass the tests that lie beside them, and do what the demo shows.
 
 use super::*;
-use crate::hooks::host::{Host, modules::Modules};
-use crate::hooks::lua::sandbox::Sandbox;
-use crate::hooks::source;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::Duration;
 
-const HARNESS: &str = r#"
-local load_policy = ...
-local tests = {}
-function test(name, body) table.insert(tests, { name = name, body = body }) end
-function client(fields) return fields end
-function policy(settings)
-    local loaded = load_policy()
-    if loaded.on_load then loaded.on_load(settings) end
-    return loaded
-end
-function refuses(settings, text)
-    local ok, why = pcall(policy, settings)
-    if ok then error("it was not refused, with: " .. text, 2) end
-    if not string.find(tostring(why), text, 1, true) then error(tostring(why) .. "\n  does not say: " .. text, 2) end
-end
-return function()
-    local failures = {}
-    for _, t in tests do
-        local ok, why = pcall(t.body)
-        if not ok then table.insert(failures, t.name .. ": " .. tostring(why)) end
-    end
-    return #tests, table.concat(failures, "\n")
-end
-"#;
-
 fn run(name: &str) {
-    let scripts = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts");
-    let read = |file: String| source::read(name, format!("scripts/{file}"), scripts.join(file)).unwrap();
-    let (policy, tests) = (read(format!("{name}.lua")), read(format!("{name}_test.lua")));
-    let sandbox = Sandbox::new(
-        Host::new(name, 64 << 20, &Arc::default()),
-        Rc::new(Modules::loaded(&[])),
-    )
-    .unwrap();
-    let main = sandbox.load(&policy.bytecode, &policy.file).unwrap();
-    let harness = sandbox
-        .lua
-        .load(HARNESS)
-        .set_name("=harness")
-        .into_function()
-        .unwrap();
-    let run: mlua::Function = harness.call(main).unwrap();
-    sandbox
-        .load(&tests.bytecode, &tests.file)
-        .unwrap()
-        .call::<()>(())
-        .unwrap();
-    let (ran, failures): (usize, String) = sandbox.call(&run, Duration::from_secs(5), None, ()).unwrap();
-    assert!(ran > 0 && failures.is_empty(), "{failures}");
+    let script = PathBuf::from(format!("scripts/{name}.lua"));
+    let report = prove::run(&script, std::path::Path::new(env!("CARGO_MANIFEST_DIR")), "").unwrap();
+    for test in &report.tests {
+        if let Some(failure) = &test.failure {
+            panic!("{}: {failure:?}", test.name);
+        }
+    }
+    assert!(!report.tests.is_empty());
+    let unseen: Vec<&String> = report
+        .coverage
+        .iter()
+        .filter(|(_, seen)| seen.is_empty())
+        .map(|(hook, _)| hook)
+        .collect();
+    assert!(unseen.is_empty(), "no test calls {unseen:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What can be typed after `dunlin`, and where its log goes.
 
+pub mod test;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -29,6 +31,8 @@ pub enum Command {
     Serve,
     /// Check the configuration and the scripts, and say all that is wrong with them
     Check,
+    /// Run the tests that lie beside the policies
+    Test(test::TestArgs),
     /// Print the username and password that a client connects with, as the policy computes them
     Credentials {
         /// The client's id, for example GID_Demo@@@device-1
