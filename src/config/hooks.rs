@@ -12,8 +12,10 @@
 //! settings = { rules = [["allow", "all", "*", "demo/#"]] }
 //! ```
 
+use super::backends::{HttpSettings, RedisSettings, SqlSettings};
 use super::humane;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,6 +52,15 @@ pub struct PolicyEntry {
     /// When to stop asking a policy that keeps failing.
     #[serde(default)]
     pub breaker: BreakerSettings,
+    /// Where the `http` module may connect, and within which limits.
+    #[serde(default)]
+    pub http: HttpSettings,
+    /// Redis servers that the policy opens by these names.
+    #[serde(default)]
+    pub redis: BTreeMap<String, RedisSettings>,
+    /// Databases that the policy opens by these names.
+    #[serde(default)]
+    pub sql: BTreeMap<String, SqlSettings>,
     /// Handed to the policy's `on_load`.
     #[serde(default)]
     pub settings: toml::Table,
@@ -69,6 +80,9 @@ impl PolicyEntry {
             memory: Self::default_memory(),
             instructions: None,
             breaker: BreakerSettings::default(),
+            http: HttpSettings::default(),
+            redis: BTreeMap::new(),
+            sql: BTreeMap::new(),
             settings: toml::Table::new(),
         }
     }

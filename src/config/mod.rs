@@ -5,6 +5,7 @@
 //!
 //! Invariant: no other module reads a file or a variable for a setting, and none has a limit as a constant.
 
+pub mod backends;
 mod check;
 mod de;
 pub mod hooks;

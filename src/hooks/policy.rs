@@ -5,7 +5,7 @@ use super::error::LoadError;
 use super::host::{Host, modules::Modules};
 use super::lua::sandbox;
 use super::lua::state::PolicyState;
-use super::services::Services;
+use super::services::{Backends, Services};
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
 use serde_json::Value as Json;
 use std::fmt;
@@ -62,6 +62,8 @@ pub(crate) struct Policy {
     pub(crate) breaker: BreakerSettings,
     pub(crate) declares: Declaration,
     pub(crate) services: Arc<Services>,
+    /// The backends that it may use.
+    pub(crate) backends: Arc<Backends>,
     /// What the policy of this name in the generation before handed over.
     pub(crate) previous: Json,
     /// What it hands over itself.
@@ -86,7 +88,11 @@ impl Policy {
         };
         let settings = settings(&entry.settings);
         let modules = Rc::new(Modules::reading(&image));
-        let host = Host::new(&image.name, limits.memory, services);
+        let backends = Arc::new(Backends::of(entry));
+        let host = Host {
+            backends: backends.clone(),
+            ..Host::new(&image.name, limits.memory, services)
+        };
         let (state, declares, handed_over) =
             PolicyState::build(&image, &limits, &settings, modules.clone(), host, &previous)?;
         drop(state);
@@ -100,6 +106,7 @@ impl Policy {
             breaker: entry.breaker,
             declares,
             services: services.clone(),
+            backends,
             previous,
             handed_over,
         })

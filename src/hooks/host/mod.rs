@@ -12,6 +12,7 @@ mod cbor;
 mod clock;
 mod crypto;
 mod effects;
+mod http;
 mod json;
 mod jwt;
 mod kv;
@@ -21,13 +22,15 @@ pub(crate) mod modules;
 mod mqtt;
 mod passwords;
 mod re;
+mod redis;
+mod sql;
 mod tasks;
 mod time;
 mod topic;
 
 use super::lua::limits::Limits;
 use super::policy::Policy;
-use super::services::Services;
+use super::services::{Backends, Services};
 pub(crate) use clock::Clock;
 pub use effects::{Effect, Effects};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
@@ -56,6 +59,8 @@ pub(crate) struct Host {
     pub(crate) effects: Rc<Effects>,
     /// What runs beside the hooks.
     pub(crate) tasks: Rc<Tasks>,
+    /// The backends that the policy may use.
+    pub(crate) backends: Arc<Backends>,
     /// How long a task may compute between two waits.
     pub(crate) budget: Duration,
     /// How many steps it may take.
@@ -72,6 +77,7 @@ impl Host {
             clock: Rc::new(Clock::default()),
             effects: Rc::default(),
             tasks: Rc::default(),
+            backends: Arc::default(),
             budget: Duration::from_millis(5),
             steps: None,
         }
@@ -81,6 +87,7 @@ impl Host {
     pub(crate) fn on_shard(policy: &Policy, effects: &Rc<Effects>) -> Self {
         Self {
             effects: effects.clone(),
+            backends: policy.backends.clone(),
             budget: policy.limits.budget,
             steps: policy.limits.instructions,
             ..Self::new(policy.name(), policy.limits.memory, &policy.services)
@@ -121,6 +128,9 @@ pub(crate) fn install(lua: &Lua, host: &Host, modules: Rc<Modules>) -> mlua::Res
     globals.raw_set("log", log::module(lua, limits, policy)?)?;
     globals.raw_set("cache", cache::module(lua, host)?)?;
     globals.raw_set("cbor", cbor::module(lua, host)?)?;
+    globals.raw_set("http", http::module(lua, host)?)?;
+    globals.raw_set("redis", redis::module(lua, host)?)?;
+    globals.raw_set("sql", sql::module(lua, host)?)?;
     globals.raw_set("kv", kv::module(lua, host)?)?;
     globals.raw_set("metrics", meters::module(lua, host)?)?;
     globals.raw_set("re", re::module(lua, host)?)?;

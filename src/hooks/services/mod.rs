@@ -6,17 +6,27 @@
 //!
 //! *Invariant*: nothing here is started before it is first used; a broker whose policies do not wait has no such threads.
 
+mod backends;
+mod gate;
+mod http;
 mod kv;
 mod meters;
+mod redis;
+mod sql;
+mod tls;
 
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
 
+pub(crate) use backends::Backends;
 use dashmap::DashMap;
+pub(crate) use http::{HttpAnswer, HttpRequest};
 pub(crate) use kv::{Kv, KvError, KvValue};
 pub(crate) use meters::{Meter, Wanted};
 pub use meters::{Meters, MetersOf};
+pub(crate) use redis::RedisServer;
+pub(crate) use sql::{Database, SqlAnswer, SqlValue};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -31,6 +41,10 @@ pub struct Services {
     /// By policy; the shared space has an empty name, which no policy can have.
     spaces: DashMap<Arc<str>, Arc<Kv>>,
     meters: Meters,
+    /// Clients and pools, by what they were made from: a reload that changes nothing about a backend keeps its connections.
+    https: DashMap<String, Arc<http::HttpClient>>,
+    redises: DashMap<String, Arc<RedisServer>>,
+    databases: DashMap<String, Arc<Database>>,
     /// Slow computing that waits or runs.
     computing: std::sync::atomic::AtomicUsize,
 }

@@ -32,7 +32,8 @@ return {
     on_load = function(settings) limit = settings.limit or 2 end,
     authenticate = function(ctx, username)
         local answer, why = http_get(ctx.client_id)
-        return if answer then "allow" else "deny", 0x86, why
+        if answer then return "allow" end
+        return "deny", 0x86, why
     end,
     authorize_publish = function(ctx, topic)
         local n = kv.incr(ctx.client_id, 1, 10)
