@@ -22,20 +22,16 @@ fn run(name: &str) {
     assert!(unseen.is_empty(), "no test calls {unseen:?}");
 }
 
-#[test]
-fn auth_passes_its_tests() {
-    run("auth");
+macro_rules! passes {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            run(stringify!($name));
+        }
+    )*};
 }
 
-#[test]
-fn acl_passes_its_tests() {
-    run("acl");
-}
-
-#[test]
-fn paho_passes_its_tests() {
-    run("paho");
-}
+passes!(acl auth auth_http auth_jwt auth_postgres offline_push paho rate_limit rewrite transform webhook);
 
 /// The policies that ship, as dunlin.toml would have them.
 pub(super) fn shipped() -> (Vec<PolicyEntry>, PathBuf) {
