@@ -86,11 +86,7 @@ pub(super) fn respond(
     content_type: &'static str,
     text: impl Into<Bytes>,
 ) -> Response<Body> {
-    answer(
-        status,
-        content_type,
-        Full::new(text.into()).boxed_unsync(),
-    )
+    answer(status, content_type, Full::new(text.into()).boxed_unsync())
 }
 
 pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {

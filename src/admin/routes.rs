@@ -57,10 +57,7 @@ fn method(path: &str) -> Option<Method> {
     }
 }
 
-async fn act<O: Operations>(
-    request: Request<Incoming>,
-    operations: &O,
-) -> Result<Response<Body>, Failure> {
+async fn act<O: Operations>(request: Request<Incoming>, operations: &O) -> Result<Response<Body>, Failure> {
     Ok(match request.uri().path() {
         "/v1/status" => json(&operations.status()),
         "/v1/reload" => json(&operations.reload(body(request).await?).await?),

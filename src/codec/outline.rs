@@ -49,7 +49,12 @@ impl Outline {
         let _ = write!(self.text, "{comma}{what}");
     }
 
-    fn read(&mut self, version: ProtocolVersion, header: FixedHeader, body: &[u8]) -> Result<(), DecodeError> {
+    fn read(
+        &mut self,
+        version: ProtocolVersion,
+        header: FixedHeader,
+        body: &[u8],
+    ) -> Result<(), DecodeError> {
         let v5 = version == ProtocolVersion::V5;
         let mut reader = Reader::new(body);
         match header.packet_type {
@@ -203,9 +208,7 @@ mod tests {
     fn line(version: ProtocolVersion, bytes: &[u8]) -> String {
         let header = peek(bytes).unwrap().unwrap();
         let outline = outline(version, header, &bytes[usize::from(header.header_len)..]);
-        let topic = outline
-            .topic
-            .map_or(String::new(), |topic| format!(" {topic:?}"));
+        let topic = outline.topic.map_or(String::new(), |topic| format!(" {topic:?}"));
         format!("{}{topic} {}", outline.name, outline.text)
     }
 
@@ -234,11 +237,7 @@ mod tests {
                 "CONNACK return code 5, session present",
             ),
             (V5, b"\x20\x03\x00\x00\x00", "CONNACK 0x00 Success"),
-            (
-                V311,
-                b"\x82\x06\x00\x01\x00\x01a\x01",
-                "SUBSCRIBE id 1, a QoS 1",
-            ),
+            (V311, b"\x82\x06\x00\x01\x00\x01a\x01", "SUBSCRIBE id 1, a QoS 1"),
             (
                 V311,
                 b"\x90\x04\x00\x01\x01\x80",
@@ -262,10 +261,6 @@ mod tests {
         let cut = outline(ProtocolVersion::V311, header, b"\x00\x09a");
         assert_eq!(cut.text, "too long to show");
         let header = peek(b"\x40\x01").unwrap().unwrap();
-        assert!(
-            !outline(ProtocolVersion::V311, header, b"\x00")
-                .text
-                .is_empty()
-        );
+        assert!(!outline(ProtocolVersion::V311, header, b"\x00").text.is_empty());
     }
 }

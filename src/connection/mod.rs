@@ -102,9 +102,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
         Ok(Ok(admitted)) => admitted,
         Ok(Err(Some(refusal))) => {
             let (reason, what) = (refusal.reason, &refusal.what);
-            shard
-                .borrow_mut()
-                .trace_refused(&admission.key, reason, what);
+            shard.borrow_mut().trace_refused(&admission.key, reason, what);
             return refuse(&shard, admission.io, &refusal).await;
         }
         Ok(Err(None)) => return close_silently(&shard, admission.io, "gone while authenticating").await,
@@ -115,9 +113,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     let allowed = shard.borrow_mut().may_begin(&admission.key);
     if let Err((reason, what)) = allowed {
         let what = what.to_owned();
-        shard
-            .borrow_mut()
-            .trace_refused(&admission.key, reason, &what);
+        shard.borrow_mut().trace_refused(&admission.key, reason, &what);
         return refuse(&shard, admission.io, &Refusal::new(version, reason, what)).await;
     }
     match admit(&shard, admission, admitted).await {

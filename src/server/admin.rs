@@ -45,7 +45,12 @@ impl Ways {
         if let Some(socket) = self.socket {
             tracing::info!(path = %socket.place.path.display(), "answering dunlin ctl");
             let until = until(stopped);
-            tokio::spawn(admin::serve_socket(socket.listener, state, Arc::new(broker), until));
+            tokio::spawn(admin::serve_socket(
+                socket.listener,
+                state,
+                Arc::new(broker),
+                until,
+            ));
             place = Some(socket.place);
         }
         Ok(Serving {

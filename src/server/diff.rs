@@ -22,7 +22,8 @@ pub(super) fn compare(reloader: &Reloader, request: DiffRequest) -> Result<Diff,
         (None, Some(to)) => to.checked_sub(1).filter(|from| *from > 0),
         (None, None) => numbers.iter().rev().find(|number| **number != current).copied(),
     };
-    let from = from.ok_or_else(|| Failure::NotFound(format!("there is no generation before generation {to}")))?;
+    let from =
+        from.ok_or_else(|| Failure::NotFound(format!("there is no generation before generation {to}")))?;
     let find = |number: u64| {
         let found = reloader.generation(number);
         found.ok_or_else(|| {
@@ -67,7 +68,10 @@ fn unified(old: &Generation, new: &Generation) -> String {
     let mut diff = String::new();
     for name in names {
         let side = |side: &BTreeMap<&str, String>, generation: &Generation| match side.get(name) {
-            Some(text) => (text.clone(), format!("{name}\tgeneration {}", generation.number())),
+            Some(text) => (
+                text.clone(),
+                format!("{name}\tgeneration {}", generation.number()),
+            ),
             None => (String::new(), "/dev/null".to_owned()),
         };
         let ((old_text, old_name), (new_text, new_name)) = (side(&before, old), side(&after, new));
@@ -75,10 +79,7 @@ fn unified(old: &Generation, new: &Generation) -> String {
             let compared = TextDiff::configure()
                 .timeout(PATIENCE)
                 .diff_lines(&old_text, &new_text);
-            diff += &compared
-                .unified_diff()
-                .header(&old_name, &new_name)
-                .to_string();
+            diff += &compared.unified_diff().header(&old_name, &new_name).to_string();
         }
     }
     diff

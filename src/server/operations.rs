@@ -211,7 +211,8 @@ impl Operations for Broker {
             None => ReasonCode::ADMINISTRATIVE_ACTION,
             Some(code @ 0x80..=0xA2) => ReasonCode(code),
             Some(code) => {
-                let what = format!("0x{code:02X} is no reason to end a connection; take one from 0x80 to 0xA2");
+                let what =
+                    format!("0x{code:02X} is no reason to end a connection; take one from 0x80 to 0xA2");
                 return Err(Failure::Nonsense(what));
             }
         };
@@ -238,8 +239,8 @@ impl Operations for Broker {
     fn trace(&self, request: TraceRequest) -> Result<Receiver<TraceLine>, Failure> {
         let topic = request.topic.as_deref().map(filter).transpose()?;
         let place = Arc::clone(&self.traces).try_acquire_owned();
-        let place =
-            place.map_err(|_| Failure::Refused(format!("{TRACES} traces are running already; end one first")))?;
+        let place = place
+            .map_err(|_| Failure::Refused(format!("{TRACES} traces are running already; end one first")))?;
         let key = self.key(&request.client_id);
         let (lines, taken) = mpsc::channel(WAITING);
         let (shared, home) = (Arc::clone(&self.shared), self.shared.home(&key));
@@ -314,7 +315,8 @@ fn action(action: ExplainAction, largest: usize) -> Result<Action, Failure> {
             }
             let name = TopicName::new(&topic);
             Action::Publish {
-                topic: name.map_err(|error| Failure::Nonsense(format!("{} is no topic: {error}", quoted(&topic))))?,
+                topic: name
+                    .map_err(|error| Failure::Nonsense(format!("{} is no topic: {error}", quoted(&topic))))?,
                 qos: level(qos)?,
                 retain,
                 size,

@@ -61,7 +61,8 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Option<Socket>> {
         backlog: BACKLOG,
         unix_mode: MODE,
     };
-    let bound = bind("admin", &BindAddress::Unix(path.clone()), options).map_err(|error| refused(&path, error))?;
+    let bound =
+        bind("admin", &BindAddress::Unix(path.clone()), options).map_err(|error| refused(&path, error))?;
     match bound.sockets.into_iter().next() {
         Some(ShardListener::Unix(listener)) => Ok(Some(Socket {
             listener,
@@ -79,7 +80,8 @@ fn lock(data: &Path) -> anyhow::Result<Option<File>> {
             data.display()
         )
     })?;
-    let folder = File::open(data).with_context(|| format!("the data folder {} cannot be opened", data.display()))?;
+    let folder =
+        File::open(data).with_context(|| format!("the data folder {} cannot be opened", data.display()))?;
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),
         Err(TryLockError::WouldBlock) => bail!(
@@ -155,10 +157,7 @@ mod tests {
         let config = config(data.path());
         let path = data.path().join("dunlin.sock");
         let first = open(&config).unwrap().unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let second = refusal(&config);
         assert!(
             second.starts_with("another Dunlin runs on the data folder"),

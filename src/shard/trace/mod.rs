@@ -176,10 +176,7 @@ impl Shard {
             lines,
             missed: 0,
         };
-        reader.tell(
-            now,
-            &TraceLine::new(now, TraceKind::Connection, "watching", text),
-        );
+        reader.tell(now, &TraceLine::new(now, TraceKind::Connection, "watching", text));
         watched.readers.push(reader);
     }
 

@@ -54,8 +54,7 @@ impl Written {
             bytes = later;
             self.seen += now.len();
             let room = BEGINNING.saturating_sub(self.beginning.len());
-            self.beginning
-                .extend_from_slice(now.get(..room).unwrap_or(now));
+            self.beginning.extend_from_slice(now.get(..room).unwrap_or(now));
             if self.header.is_none() {
                 self.header = codec::peek(&self.beginning).ok().flatten();
             }
