@@ -1,10 +1,12 @@
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::metrics::Metrics;
+use crate::metrics::{Exporter, Metrics};
 
 struct Running {
     address: SocketAddr,

@@ -1,12 +1,19 @@
 //! What can be typed after `dunlin`, and where its log goes.
 
+pub mod check;
+pub mod credentials;
+pub mod ctl;
+pub mod serve;
 pub mod test;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
-use dunlin::config::{LogConfig, LogFormat};
+use dunlin::config::{Config, LogConfig, LogFormat};
+use dunlin::hooks::Generation;
+use dunlin::server;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -38,6 +45,8 @@ pub enum Command {
         /// The client's id, for example GID_Demo@@@device-1
         client_id: String,
     },
+    /// Ask a running broker: how it is, who is connected, why a policy answers as it does; reload and roll back
+    Ctl(ctl::CtlArgs),
 }
 
 /// Options of every command, before or behind its name.
@@ -73,6 +82,19 @@ impl SettingsArgs {
         );
         overrides
     }
+}
+
+/// The scripts of `config`, and what their paths are relative to.
+pub fn scripts(config: &Config) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
+    let (entries, base) = server::policies(config)?;
+    Ok((entries.into_iter().map(|entry| entry.script).collect(), base))
+}
+
+/// Loads the policies of `config` for a command that asks them something and does not serve.
+fn load_policies(config: &Config) -> anyhow::Result<Arc<Generation>> {
+    let (entries, base) = server::policies(config)?;
+    let loaded = Generation::load(1, &entries, &config.policy_defaults, &base, &Arc::default());
+    Ok(Arc::new(loaded.map_err(server::refused)?))
 }
 
 /// Sends the log to standard error, as `log` says. Colours go to terminals alone.

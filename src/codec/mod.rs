@@ -18,6 +18,7 @@ mod error;
 mod forward;
 mod frame;
 mod header;
+mod outline;
 mod packet;
 mod ping;
 mod primitives;
@@ -39,6 +40,7 @@ pub use error::{ConnectError, DecodeError};
 pub use forward::{ForwardBuilder, ForwardError, ForwardProperties, ForwardProperty};
 pub use frame::{Limits, MAX_PACKET_LEN};
 pub use header::{FixedHeader, PacketType, peek};
+pub use outline::{Outline, outline};
 pub use packet::{Packet, decode};
 pub use ping::pingresp;
 pub use publish::{

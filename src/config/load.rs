@@ -143,7 +143,7 @@ fn apply_override(root: &mut Node, text: &str, problems: &mut Vec<Problem>) {
 
 /// Makes the relative paths of a file relative to the folder it is in.
 fn resolve_paths(root: &mut Node, file: &Path) {
-    let mut settings = vec![path_of(&["server", "data"])];
+    let mut settings = vec![path_of(&["server", "data"]), path_of(&["admin", "socket"])];
     if let Some(Node {
         value: Value::Table(listeners),
         ..
@@ -174,7 +174,10 @@ fn resolve_paths(root: &mut Node, file: &Path) {
             ..
         }) = root.get_mut(&setting)
         {
-            *text = beside(file, Path::new(text)).display().to_string();
+            // The word for no socket is no path.
+            if text != "none" || !setting.starts_with(&path_of(&["admin"])) {
+                *text = beside(file, Path::new(text)).display().to_string();
+            }
         }
     }
 }

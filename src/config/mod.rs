@@ -39,6 +39,9 @@ pub use server::{AdminConfig, InstanceConfig, LogConfig, LogFormat, ServerConfig
 /// The configuration that ships with Dunlin: the demo instance. Served when there is no file.
 pub const BUILT_IN: &str = include_str!("../../dunlin.toml");
 
+/// The socket of `dunlin ctl`, in the data folder.
+const ADMIN_SOCKET: &str = "dunlin.sock";
+
 /// Everything that can be set.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -105,6 +108,15 @@ impl Config {
         let env = env.into_iter().collect::<Vec<_>>();
         let env = env.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
         load::load(path, overrides, env).map_err(ConfigError::new)
+    }
+
+    /// The socket of `dunlin ctl`, if there is to be one.
+    pub fn admin_socket(&self) -> Option<PathBuf> {
+        match &self.admin.socket {
+            None => Some(self.server.data.join(ADMIN_SOCKET)),
+            Some(path) if path == Path::new("none") => None,
+            Some(path) => Some(path.clone()),
+        }
     }
 
     /// The listeners to open, in the order of their names.

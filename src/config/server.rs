@@ -61,18 +61,21 @@ impl Default for InstanceConfig {
     }
 }
 
-/// `[admin]`: metrics and health over HTTP.
+/// `[admin]`: metrics and health over HTTP, and the socket of `dunlin ctl`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminConfig {
-    /// Whether it is opened. Default: true.
+    /// Whether the port for metrics and health is opened. Default: true.
     pub enabled: bool,
     /// IP address and port. Default: "127.0.0.1:9883".
     #[serde(with = "humane::address")]
     pub bind: SocketAddr,
     /// Whether `bind` may be an address that other machines reach: nothing asks them who they are. Default: false.
     pub allow_remote: bool,
-    /// Connections at once; more wait. Default: 32.
+    /// The Unix socket that `dunlin ctl` speaks to. A relative one in a file is relative to the file; "none" is none at all.
+    /// Default: "dunlin.sock" in `server.data`.
+    pub socket: Option<PathBuf>,
+    /// Connections at once, of the port and of the socket each; more wait. Default: 32.
     #[serde(with = "humane::limit")]
     pub connections: usize,
     /// How long a client may take over a request and its answer. Default: "10s".
@@ -86,6 +89,7 @@ impl Default for AdminConfig {
             enabled: true,
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 9883)),
             allow_remote: false,
+            socket: None,
             connections: 32,
             request_timeout: Duration::from_secs(10),
         }

@@ -100,14 +100,20 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     let authenticated = tokio::time::timeout(timeout, authenticate::run(&shard, &mut admission)).await;
     let admitted: Admitted = match authenticated {
         Ok(Ok(admitted)) => admitted,
-        Ok(Err(Some(refusal))) => return refuse(&shard, admission.io, &refusal).await,
+        Ok(Err(Some(refusal))) => {
+            let (reason, what) = (refusal.reason, &refusal.what);
+            shard.borrow_mut().trace_refused(&admission.key, reason, what);
+            return refuse(&shard, admission.io, &refusal).await;
+        }
         Ok(Err(None)) => return close_silently(&shard, admission.io, "gone while authenticating").await,
         Err(_late) => return close_silently(&shard, admission.io, "authentication took too long").await,
     };
     let version = admission.connect.version;
+    shard.borrow_mut().trace_admitted(&admission.key);
     let allowed = shard.borrow_mut().may_begin(&admission.key);
     if let Err((reason, what)) = allowed {
         let what = what.to_owned();
+        shard.borrow_mut().trace_refused(&admission.key, reason, &what);
         return refuse(&shard, admission.io, &Refusal::new(version, reason, what)).await;
     }
     match admit(&shard, admission, admitted).await {

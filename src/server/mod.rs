@@ -2,13 +2,16 @@
 //!
 //! *Invariant*: nothing below this module knows how many of anything there are, or in which order they start.
 
+mod admin;
+mod diff;
 mod listeners;
+mod operations;
 mod reload;
 mod settings;
 mod shards;
+mod socket;
 mod sys;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
-use crate::admin::{self, AdminState, Readiness, State};
+use crate::admin::{AdminState, Readiness, State};
 use crate::config::{Config, Source};
 use crate::hooks::{Generation, HookMetrics, MetersOf, Reloader, Services};
 use crate::instance::InstanceId;
@@ -27,6 +30,8 @@ use crate::shard::{Control, Shared};
 use crate::store::InboxLimits;
 use crate::store::memory::MemoryStore;
 use crate::time::Clock;
+use admin::Ways;
+use operations::Broker;
 pub use reload::{policies, refused};
 use shards::Running;
 
@@ -60,8 +65,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     };
 
     // Ports first: when one is taken nothing else has happened yet.
+    let ways = Ways::open(config)?;
     let opened = listeners::open(config, count)?;
-    let admin_listener = open_admin(config)?;
     let gate = Gate::new(settings::gate(
         config.limits.connections,
         config.limits.connection_rate,
@@ -99,60 +104,53 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
 
     let result = runtime.block_on(async {
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
+        let readiness = Arc::new(Readiness::default());
+        let exporter = Exporter::new(Arc::clone(&metrics));
+        exporter.register(Box::new(MetersOf(Arc::clone(&services))));
+        let state = AdminState {
+            exporter: Arc::new(exporter),
+            readiness: Arc::clone(&readiness),
+            connections: config.admin.connections,
+            request_timeout: config.admin.request_timeout,
+        };
+        let broker = Broker::new(&shared, &metrics, &reloader, &readiness, source(config));
+        let _serving = ways.serve(state, broker)?;
         supervise(
             config,
             &shared,
             &metrics,
             &reloader,
-            &services,
-            admin_listener,
+            &readiness,
             &gate,
             &mut signals,
         )
         .await
     });
+    // With it goes the last who might still reload, while the shards are there to answer.
+    drop(runtime);
     running.stop();
     result
 }
 
-fn open_admin(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    if !config.admin.enabled {
-        return Ok(None);
+/// Where the settings are from.
+fn source(config: &Config) -> String {
+    match &config.source {
+        Source::File(path) => path.display().to_string(),
+        Source::BuiltIn => "built in".to_owned(),
+        Source::Defaults => "defaults".to_owned(),
     }
-    let bind = config.admin.bind;
-    let listener = TcpListener::bind(bind).with_context(|| {
-        format!("the admin port cannot listen on {bind}; set admin.bind to a free address, or admin.enabled = false")
-    })?;
-    Ok(Some(listener))
 }
 
-/// The main thread's part: admin port, `$SYS`, reload, signals.
+/// The main thread's part: `$SYS`, reload, signals.
 async fn supervise(
     config: &Config,
     shared: &Arc<Shared>,
     metrics: &Arc<Metrics>,
     reloader: &Reloader,
-    services: &Arc<Services>,
-    admin_listener: Option<TcpListener>,
+    readiness: &Readiness,
     gate: &Arc<Gate>,
     signals: &mut Signals,
 ) -> anyhow::Result<()> {
-    let readiness = Arc::new(Readiness::default());
-    let exporter = Exporter::new(Arc::clone(metrics));
-    exporter.register(Box::new(MetersOf(Arc::clone(services))));
-    let state = AdminState {
-        exporter: Arc::new(exporter),
-        readiness: Arc::clone(&readiness),
-        connections: config.admin.connections,
-        request_timeout: config.admin.request_timeout,
-    };
-    let (stop_admin, stopped) = oneshot::channel::<()>();
-    if let Some(listener) = admin_listener {
-        tracing::info!(address = %listener.local_addr()?, "metrics and health over HTTP");
-        tokio::spawn(admin::serve(listener, state, async {
-            let _dropped = stopped.await;
-        }));
-    }
     if let Some(interval) = config.mqtt.sys_interval {
         tokio::spawn(sys::run(Arc::clone(shared), Arc::clone(metrics), interval));
     }
@@ -161,11 +159,7 @@ async fn supervise(
         version = env!("CARGO_PKG_VERSION"),
         shards = shared.controls.len(),
         instance = %shared.instance,
-        config = match &config.source {
-            Source::File(path) => path.display().to_string(),
-            Source::BuiltIn => "built in".to_owned(),
-            Source::Defaults => "defaults".to_owned(),
-        },
+        config = source(config),
         "Dunlin serves",
     );
     loop {
@@ -180,7 +174,6 @@ async fn supervise(
     readiness.advance(State::Draining);
     gate.drain();
     drain(shared, config.server.drain_timeout).await;
-    drop(stop_admin);
     Ok(())
 }
 

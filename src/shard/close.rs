@@ -98,6 +98,9 @@ impl Shard {
             return;
         };
         let mut live = *live;
+        if live.conn.traced {
+            self.trace_end(&mut live, code, &reason);
+        }
         self.metrics.connections.sub(1);
         self.metrics.disconnects_total.add(1);
         let politely = by == By::Client && code == ReasonCode::SUCCESS;

@@ -244,6 +244,7 @@ impl Shard {
             session,
         };
         let at = self.place(key, live);
+        self.trace_start(at);
         self.metrics.connects_total.add(1);
         self.metrics.connections.add(1);
         self.observe(Event::SessionStart {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::slot::Slot;
-use super::{Admission, Shard, ShardRef};
+use super::{Admission, Inspect, Shard, ShardRef};
 use crate::codec::ReasonCode;
 use crate::hooks::{Generation, Hook, LoadError, NewMessage, Watch};
 use crate::instance::SessionKey;
@@ -42,6 +42,8 @@ pub enum Control {
     P2p(SessionKey, Box<NewMessage>),
     /// Ask again whether subscriptions are allowed: this session's, or all.
     Reauthorize(Option<SessionKey>),
+    /// Answer an operator.
+    Inspect(Inspect),
     /// Publish these `$SYS` topics.
     Sys(Vec<(&'static str, String)>),
     /// Take nobody in any more, and tell everybody to go.
@@ -108,6 +110,7 @@ impl Shard {
             }
             Control::P2p(key, message) => self.send_to_key(&key, &message),
             Control::Reauthorize(whose) => self.withdraw_later(whose),
+            Control::Inspect(question) => self.inspect(question),
             Control::Sys(topics) => self.publish_sys(&topics),
             Control::Drain(reply) => self.drain(reply),
         }

@@ -55,7 +55,13 @@ impl Shard {
             return;
         }
         let (io, session) = (&mut live.conn.io, &mut live.session);
-        let (written, result) = session.outbox.write_to(|slices| io.try_write(slices));
+        let (written, result) = if live.conn.traced {
+            let version = session.version;
+            self.traces
+                .write(self.now, &live.key, version, &mut session.outbox, io)
+        } else {
+            session.outbox.write_to(|slices| io.try_write(slices))
+        };
         for (qos, sent) in (0u8..).zip(session.take_sent()) {
             self.metrics.publish_sent.add(qos, sent);
             live.conn.publishes_sent += sent;

@@ -149,6 +149,9 @@ impl Shard {
             return Err(End::Lost);
         };
         live.conn.last_packet = now;
+        if live.conn.traced {
+            self.traces.came(now, &live.key, version, header, body);
+        }
         // Most packets are answered: have a buffer at hand.
         live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
         if header.packet_type == PacketType::Publish {

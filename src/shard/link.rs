@@ -38,6 +38,10 @@ pub struct Conn {
     pub(super) blocked: bool,
     /// It is in the list of those to be flushed.
     pub(super) dirty: bool,
+    /// Somebody watches this client.
+    pub(super) traced: bool,
+    /// When it was let in.
+    pub(super) since: Millis,
     /// When the last packet came [MQTT-3.1.2-22].
     pub(super) last_packet: Millis,
     /// For a connection without a session: what is still to be written, and until when that is tried.
@@ -60,6 +64,8 @@ impl Conn {
             waker: None,
             blocked: false,
             dirty: false,
+            traced: false,
+            since: now,
             last_packet: now,
             last_words: Outbox::default(),
             give_up_at: None,

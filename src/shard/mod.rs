@@ -18,6 +18,7 @@ mod control;
 mod deliver;
 mod effects;
 mod flush;
+mod inspect;
 mod intake;
 mod link;
 mod login;
@@ -32,6 +33,7 @@ mod slot;
 mod subscribe;
 mod sys;
 mod timers;
+mod trace;
 mod waiting;
 mod will;
 mod wire_properties;
@@ -58,17 +60,20 @@ pub use connect::{Admission, Admitted, Place, admit};
 pub use control::{Control, Reply, run as read_control};
 pub use effects::run as run_effects;
 pub use flush::run as flush;
+pub use inspect::{Action, ClientsQuery, ClientsSlice, ConnectedClient, Inspect};
 pub use link::{Conn, ConnId};
 pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
 pub use shared::{Limits, Shared};
 pub use sys::run_observers;
 pub use timers::run as watch_timers;
+pub use trace::{TraceKind, TraceLine};
 
 use flush::Flusher;
 use policies::KeptAnswers;
 use settle::Unsettled;
 use slot::{Live, Slot};
 use timers::Timers;
+use trace::Traces;
 
 /// How the tasks of one shard share it. They all run on its thread, one at a time, and none holds it across an await.
 pub type ShardRef = Rc<RefCell<Shard>>;
@@ -127,6 +132,8 @@ pub struct Shard {
     held: Vec<Waker>,
     /// Deadlines.
     timers: Timers,
+    /// Who watches which client.
+    traces: Traces,
     /// Where sockets are read into.
     scratch: Vec<u8>,
     /// Empty outbox buffers.
@@ -183,6 +190,7 @@ impl Shard {
                 backlog: VecDeque::new(),
                 held: Vec::new(),
                 timers: Timers::default(),
+                traces: Traces::default(),
                 scratch: vec![0; SCRATCH],
                 buffers: Vec::new(),
                 metrics,

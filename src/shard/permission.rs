@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Shard;
 use super::slot::{Allowed, Memo};
+use super::trace::publish_said;
 use super::wire_properties;
 use crate::codec::{Publish, ReasonCode};
 use crate::config::hooks::Verdict;
@@ -169,7 +170,11 @@ impl Shard {
                 };
                 memo.allowed = Some((generation, asked, kept.until));
             }
-            return permission(&kept.decision);
+            let decision = kept.decision.clone();
+            self.trace_answer(at, Hook::AuthorizePublish, topic, || {
+                format!("{} (kept)", publish_said(&decision))
+            });
+            return permission(&decision);
         }
         let client = Arc::clone(&live.client);
         let request = PublishRequest {
@@ -179,6 +184,9 @@ impl Shard {
             payload: publish.payload,
         };
         let answer = self.hooks.authorize_publish(&client, &request);
+        self.trace_answer(at, Hook::AuthorizePublish, topic, || {
+            publish_said(&answer.decision)
+        });
         let granted = answer.decision == PublishDecision::Allow;
         let permission = permission(&answer.decision);
         // A failed policy's answer is not kept at all.

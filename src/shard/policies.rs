@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::slot::Slot;
+use super::trace::delivered_said;
 use super::{Shard, wire_properties};
 use crate::hooks::{Client, Delivered, Hook, Patch, PublishEvent, Published, Routed, Transform};
 use crate::message::{Delivery, Message, Publication};
@@ -157,6 +158,7 @@ impl Shard {
         } else {
             self.hooks.deliver(&client, event_of(&shared))
         };
+        self.trace_answer(to.slot, hook, publication.topic, || delivered_said(&delivered));
         match delivered {
             Delivered::Pass => self.deliver_unasked(publication, to, receiver),
             Delivered::Skip(_) => self.observe_dropped(to.slot, publication.topic, DropReason::Policy),
@@ -194,7 +196,11 @@ impl Shard {
         if !self.hooks.wants(Hook::Deliver) {
             return Some(delivery);
         }
-        match self.hooks.deliver(&client, event_of(&delivery.message)) {
+        let delivered = self.hooks.deliver(&client, event_of(&delivery.message));
+        self.trace_answer(to.slot, Hook::Deliver, &delivery.message.topic, || {
+            delivered_said(&delivered)
+        });
+        match delivered {
             Delivered::Pass => Some(delivery),
             Delivered::Skip(_) => {
                 self.observe_dropped(to.slot, delivery.message.topic.as_str(), DropReason::Policy);

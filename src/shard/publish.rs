@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Shard;
 use super::permission::Permission;
 use super::slot::{Memo, Slot};
+use super::trace::transform_said;
 use super::wire_properties;
 use crate::codec::{Publish, QoS, ReasonCode};
 use crate::hooks::{Hook, Published, Transform};
@@ -121,6 +122,9 @@ impl Shard {
         frame: Option<&Bytes>,
         published: Published,
     ) -> Result<(), Close> {
+        if self.hooks.wants(Hook::Publish) {
+            self.trace_answer(at, Hook::Publish, topic, || transform_said(&published.transform));
+        }
         for message in published.more {
             self.publish_unasked(message);
         }

@@ -7,6 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Shard;
 use super::slot::Slot;
+use super::trace::subscribe_said;
 use crate::codec::{self, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe};
 use crate::hooks::{Hook, SubscribeDecision, SubscribeRequest};
 use crate::message::{Delivery, Message, SubscriptionOptions};
@@ -135,6 +136,9 @@ impl Shard {
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
         let decision = decided.unwrap_or_else(|| self.may_subscribe(at, &filter, asked.qos));
+        self.trace_answer(at, Hook::AuthorizeSubscribe, &asked.filter, || {
+            subscribe_said(&decision)
+        });
         let allowed = match decision {
             SubscribeDecision::Allow(qos) => qos,
             SubscribeDecision::Deny(denial) => return Ok(Err(denial.code)),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::permission::{Permission, event, permission};
+use super::trace::publish_said;
 use crate::codec::{Publish, PublishProperties, QoS, ReasonCode, Subscribe};
 use crate::hooks::{
     Answer, Controlled, Hook, PublishDecision, PublishRequest, Published, SubscribeDecision, SubscribeRequest,
@@ -104,6 +105,9 @@ impl Shard {
                 Ok(())
             }
             Found::Answer(answer, published) => {
+                self.trace_answer(at, Hook::AuthorizePublish, topic, || {
+                    publish_said(&answer.decision)
+                });
                 self.keep_publish_answer(at, topic, publish, &answer);
                 match permission(&answer.decision) {
                     Permission::Granted => {

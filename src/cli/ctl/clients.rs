@@ -1,0 +1,50 @@
+//! `dunlin ctl clients`.
+
+use dunlin::admin::api::{ClientRow, ClientsRequest};
+
+use super::Error;
+use super::client::Client;
+use super::output::Output;
+
+/// The clients that are connected.
+pub(super) fn run(client: &Client, output: &Output, prefix: &str, limit: Option<usize>) -> Result<(), Error> {
+    let request = ClientsRequest {
+        prefix: prefix.to_owned(),
+        limit,
+    };
+    if output.is_json() {
+        return client.lines("/v1/clients", &request, |row: ClientRow| output.json(&row));
+    }
+    let mut rows = Vec::new();
+    client.lines("/v1/clients", &request, |row: ClientRow| {
+        rows.push(row);
+        Ok(())
+    })?;
+    // The broker lists them as they lie.
+    rows.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+    let heads = [
+        "CLIENT ID",
+        "USER NAME",
+        "PEER",
+        "LISTENER",
+        "MQTT",
+        "SINCE",
+        "SUBSCRIPTIONS",
+        "IN FLIGHT",
+        "QUEUED",
+    ];
+    let rows = rows.into_iter().map(|row| {
+        [
+            row.client_id,
+            row.username.unwrap_or_else(|| "-".to_owned()),
+            row.peer,
+            row.listener,
+            row.version,
+            row.since,
+            row.subscriptions.to_string(),
+            row.inflight.to_string(),
+            row.queued.to_string(),
+        ]
+    });
+    output.table(heads, rows)
+}

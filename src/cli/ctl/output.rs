@@ -1,0 +1,126 @@
+//! Printing: JSON as it is, or columns for people.
+
+use std::fmt::{Arguments, Write as _};
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Error;
+
+/// Standard output.
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether answers are wanted as JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a line.
+    pub(super) fn line(&self, line: Arguments<'_>) -> Result<(), Error> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        // Whoever watches a trace through a pipe is to see it now.
+        Ok(out.flush()?)
+    }
+
+    /// Prints an answer as JSON, on one line.
+    pub(super) fn json(&self, answer: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string(answer).map_err(io::Error::other)?;
+        self.line(format_args!("{text}"))
+    }
+
+    /// Prints names and values below each other.
+    pub(super) fn pairs(&self, pairs: &[(&str, String)]) -> Result<(), Error> {
+        let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in pairs {
+            let value = shown(value);
+            // A value of several lines stays in its column.
+            let value = value.replace('\n', &format!("\n{:width$}  ", ""));
+            self.line(format_args!("{name:width$}  {value}"))?;
+        }
+        Ok(())
+    }
+
+    /// Prints rows below their heads. A column of numbers stands to the right.
+    pub(super) fn table<const N: usize>(
+        &self,
+        heads: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> Result<(), Error> {
+        let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| shown(&cell))).collect();
+        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
+        let columns: Vec<(usize, bool)> = (0..N)
+            .zip(heads)
+            .map(|(at, head)| {
+                let width = cells(at).map(|cell| cell.chars().count()).max().unwrap_or(0);
+                let number = cells(at).all(|cell| {
+                    cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(':')
+                });
+                (width.max(head.len()), number && !rows.is_empty())
+            })
+            .collect();
+        let heads = heads.map(str::to_owned);
+        let mut text = String::new();
+        for row in std::iter::once(&heads).chain(&rows) {
+            let mut line = String::new();
+            for (cell, (width, number)) in row.iter().zip(&columns) {
+                // Writing to a String does not fail.
+                let _ = match number {
+                    true => write!(line, "{cell:>width$}  "),
+                    false => write!(line, "{cell:width$}  "),
+                };
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        Ok(out.flush()?)
+    }
+}
+
+/// A text that strangers may have written, made safe for a terminal: control characters are shown, not obeyed.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push('\n'),
+            c if c.is_control() || is_invisible(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Turns the direction of writing, or takes no room.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The beginning of a hash.
+pub(super) fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+/// A number of things: `1 error`, `2 errors`.
+pub(super) fn count(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_write_does_not_reach_the_terminal_as_it_is() {
+        assert_eq!(shown("a\x1b[2Jb\u{202e}"), "a\\u{1b}[2Jb\\u{202e}");
+        assert_eq!(shown("Grüße, 世界"), "Grüße, 世界");
+    }
+}
