@@ -3,6 +3,9 @@
 //! A *hook* is a point on a packet's way through the broker where a policy is asked. Lua policies, compiled plugins and
 //! the broker itself use the same names, so they live here, in a crate that depends on nothing.
 //!
+//! [`describe`] says of every hook what it is given, what it may return and how it is asked: the editors' type definitions,
+//! the reference in the documentation, the checks of `dunlin check` and, in time, the C header are made of that one text.
+//!
 //! What this crate does not hold yet: the C ABI of compiled plugins and its safe Rust face. They come with the issue on
 //! compiled plugins and are built on the names below.
 //!
@@ -15,6 +18,8 @@
 //! let wanted = HookSet::of(&[Hook::Authenticate, Hook::Publish]);
 //! assert!(wanted.contains(Hook::Publish) && !wanted.contains(hook));
 //! ```
+
+pub mod describe;
 
 use std::fmt;
 
@@ -52,16 +57,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Declares the enum, its names and its kinds from one table, so that they cannot drift apart.
+/// Declares the enum, its names, kinds and summaries from one table, so that they cannot drift apart.
 macro_rules! hooks {
-    ($($(#[$doc:meta])* $variant:ident $name:literal $kind:ident;)*) => {
+    ($(#[doc = $doc:literal] $variant:ident $name:literal $kind:ident;)*) => {
         /// A point at which the broker asks its policies.
         ///
         /// The number of a hook is its place in a [`HookSet`]; new hooks are added at the end and none is renumbered.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         #[repr(u8)]
-        pub enum Hook { $($(#[$doc])* $variant,)* }
+        pub enum Hook { $(#[doc = $doc] $variant,)* }
 
         impl Hook {
             /// Every hook, in the order of the documentation's table.
@@ -75,6 +80,11 @@ macro_rules! hooks {
             /// What a policy may do in it.
             pub const fn kind(self) -> Kind {
                 match self { $(Hook::$variant => Kind::$kind),* }
+            }
+
+            /// What it is about, in one sentence.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Hook::$variant => $doc.trim_ascii()),* }
             }
 
             /// The hook of that name, if there is one.
@@ -218,6 +228,13 @@ mod tests {
             assert_eq!(Hook::from_name(hook.name()), Some(*hook));
         }
         assert_eq!(Hook::from_name("authorise_publish"), None);
+    }
+
+    #[test]
+    fn summaries_are_sentences() {
+        for hook in Hook::ALL {
+            assert!(hook.summary().ends_with(['.', '?']), "{hook}: {}", hook.summary());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use super::cache::CacheRule;
 use super::error::LoadError;
+use super::lint;
 use super::policy::Policy;
 use super::reload::PolicyRecord;
 use super::services::Services;
@@ -33,7 +34,7 @@ impl Generation {
     /// the limits of its entry. Relative paths are relative to `base`; `services` is what its policies share with others.
     ///
     /// # Errors
-    /// Everything that is wrong, one error a script; then nothing of it is used.
+    /// Everything that is wrong; then nothing of it is used.
     pub fn load(
         number: u64,
         entries: &[PolicyEntry],
@@ -69,11 +70,10 @@ impl Generation {
                 );
                 continue;
             }
-            let loaded = source::read(&entry.name, file, base.join(&entry.script))
-                .and_then(|image| Policy::load(entry, image, services, handed_over(before, &entry.name)));
-            match loaded {
+            let previous = handed_over(before, &entry.name);
+            match policy(entry, file, base, services, previous) {
                 Ok(policy) => policies.push(Arc::new(policy)),
-                Err(error) => errors.push(error),
+                Err(wrong) => errors.extend(wrong),
             }
         }
         if !errors.is_empty() {
@@ -214,6 +214,34 @@ pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation)
         .flatten()
         .filter_map(|file| file.parent().map(Path::to_path_buf))
         .collect()
+}
+
+/// One policy: read, looked into, and tried. What can be seen in a file is said at once, what happens when it runs comes
+/// last, unless it is the same.
+fn policy(
+    entry: &PolicyEntry,
+    file: String,
+    base: &Path,
+    services: &Arc<Services>,
+    previous: serde_json::Value,
+) -> Result<Policy, Vec<LoadError>> {
+    let image = source::read(&entry.name, file, base.join(&entry.script)).map_err(|error| vec![error])?;
+    let mut wrong = lint::lint(&image.source, &image.file);
+    match Policy::load(entry, image, services, previous) {
+        Ok(policy) => {
+            for module in &policy.modules {
+                wrong.extend(lint::lint_module(&module.source, &module.file));
+            }
+            if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
+        }
+        Err(error) => {
+            let is_known = |found: &LoadError| found.file == error.file && found.line == error.line;
+            if !wrong.iter().any(is_known) {
+                wrong.push(error);
+            }
+            Err(wrong)
+        }
+    }
 }
 
 fn handed_over(before: Option<&Generation>, name: &str) -> serde_json::Value {

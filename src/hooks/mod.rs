@@ -27,9 +27,11 @@ mod chain;
 mod client;
 mod counters;
 mod declare;
+pub mod describe;
 mod error;
 mod generation;
 mod host;
+mod lint;
 mod lua;
 mod observe;
 mod origins;
@@ -58,6 +60,7 @@ pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use generation::{Generation, check};
 pub use host::{Effect, Effects};
+pub use lint::lint;
 pub use observe::Event;
 pub use reload::{
     PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,

@@ -30,7 +30,7 @@ fn libraries() -> StdLib {
 
 /// Globals of Luau that a policy does not get. `loadstring` runs code that no check saw; the environment functions
 /// switch off Luau's optimisations for good; a full garbage collection is one long uninterrupted call.
-const REMOVED: &[&str] = &[
+pub(crate) const REMOVED: &[&str] = &[
     "collectgarbage",
     "gcinfo",
     "getfenv",
@@ -39,6 +39,9 @@ const REMOVED: &[&str] = &[
     "require",
     "setfenv",
 ];
+
+/// What scripts for other Lua engines look for, and Luau never had.
+pub(crate) const ABSENT: &[&str] = &["debug", "io", "load", "package"];
 
 /// Garbage is let grow to twice what a state holds, so this is what a healthy state stays below.
 const SLACK: usize = 256 << 10;
@@ -247,10 +250,7 @@ fn explain_missing_globals(lua: &Lua, globals: &Table) -> mlua::Result<()> {
     let meta = lua.create_table()?;
     let missing = lua.create_function(move |_, (_, name): (Value, Value)| -> mlua::Result<Value> {
         let name = name.to_string().unwrap_or_default();
-        let withheld = REMOVED
-            .iter()
-            .chain(&["debug", "io", "load", "package"])
-            .any(|gone| *gone == name);
+        let withheld = REMOVED.iter().chain(ABSENT).any(|gone| *gone == name);
         let help = match suggest::nearest(&name, known.iter().map(String::as_str)) {
             _ if withheld => "policies run without it".to_owned(),
             Some(nearest) => format!("did you mean `{nearest}`?"),

@@ -124,7 +124,10 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "a.lua:1: `loadstring` is not defined; policies run without it",
         ),
         ("debug.info(1, 's')", "a.lua:1: `debug` is not defined"),
-        ("os.execute('true')", "a.lua:1: attempt to call a nil value"),
+        (
+            "os.execute('true')",
+            "a.lua:1: `os` has no function `execute`; it has `clock`, `date`, `difftime` or `time`",
+        ),
         ("string.rep = nil", "a.lua:1: attempt to modify a readonly table"),
         (
             "crypto.hmac = print",
