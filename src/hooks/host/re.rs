@@ -113,25 +113,22 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
                 })
             }
             Value::Function(with) => {
-                let mut failed = None;
-                let replaced = regex.replace_all(&subject, |found: &Captures<'_>| {
+                let mut out = Vec::with_capacity(subject.len());
+                let mut copied = 0;
+                for found in regex.captures_iter(&subject) {
                     count += 1;
-                    let whole = found.get(0).map(|found| found.as_bytes()).unwrap_or_default();
-                    if failed.is_some() {
-                        return whole.to_vec();
+                    let Some(whole) = found.get(0) else { continue };
+                    out.extend_from_slice(subject.get(copied..whole.start()).unwrap_or_default());
+                    match replacement(lua, &held, &regex, &found, with)? {
+                        Some(new) => out.extend_from_slice(&new),
+                        None => out.extend_from_slice(whole.as_bytes()),
                     }
-                    match replacement(lua, &held, &regex, found, with) {
-                        Ok(new) => new.unwrap_or_else(|| whole.to_vec()),
-                        Err(error) => {
-                            failed = Some(error);
-                            Vec::new()
-                        }
-                    }
-                });
-                if let Some(error) = failed {
-                    return Err(error);
+                    copied = whole.end();
+                    // A replacement can be longer than what it replaces.
+                    held.limits.work(out.len() / 64)?;
                 }
-                replaced
+                out.extend_from_slice(subject.get(copied..).unwrap_or_default());
+                out.into()
             }
             other => {
                 return Err(wrong(
