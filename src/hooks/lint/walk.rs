@@ -542,6 +542,9 @@ impl<'a, 'r> Walk<'a, 'r> {
                 if let Some(function) = module.function(name) {
                     return Known::Function(Some(module), function);
                 }
+                if let Some((_, inner)) = module.inner.iter().find(|(inner, _)| *inner == name) {
+                    return Known::Module(inner);
+                }
                 if !module.values.iter().any(|value| value.name == name) {
                     let help = instead(name, module.names().collect(), &format!("{}.", module.name));
                     self.report
