@@ -1,5 +1,6 @@
 //! The modules that scripts can use, function by function.
 
+mod backends;
 mod broker;
 mod crypto;
 mod data;
@@ -9,19 +10,22 @@ use super::{Function, Module, Object};
 use dunlin_plugin_api::describe::{Field, Record, Type};
 
 /// Modules that are not described yet: nothing in them is checked.
-pub(crate) const UNDESCRIBED: &[&str] = &["http", "redis", "sql"];
+pub(crate) const UNDESCRIBED: &[&str] = &[];
 
 /// All modules that are described.
 pub(crate) static ALL: &[Module] = &[
     store::CACHE,
     data::CBOR,
     crypto::CRYPTO,
+    backends::HTTP,
     data::JSON,
     store::KV,
     broker::LOG,
     broker::METRICS,
     broker::MQTT,
     data::RE,
+    backends::REDIS,
+    backends::SQL,
     store::STATE,
     broker::TASK,
     broker::TIME,
@@ -30,6 +34,8 @@ pub(crate) static ALL: &[Module] = &[
 
 /// Objects that their functions make.
 pub(crate) static OBJECTS: &[Object] = &[
+    backends::REDIS_OBJECT,
+    backends::DATABASE,
     store::CACHE_OBJECT,
     broker::COUNTER,
     broker::GAUGE,
@@ -37,7 +43,13 @@ pub(crate) static OBJECTS: &[Object] = &[
 ];
 
 /// Tables that their functions take, and nothing else.
-pub(crate) static RECORDS: &[&Record] = &[&broker::REAUTHORIZE, &store::CACHE_OPTIONS, &crypto::JWT_OPTIONS];
+pub(crate) static RECORDS: &[&Record] = &[
+    &backends::HTTP_REQUEST,
+    &backends::HTTP_ANSWER,
+    &broker::REAUTHORIZE,
+    &store::CACHE_OPTIONS,
+    &crypto::JWT_OPTIONS,
+];
 
 pub(crate) static GLOBALS: &[Function] = &[
     Function::new("print", &[], &[], "the same as `log.info` of its arguments").variadic(),
