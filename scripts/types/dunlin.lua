@@ -170,6 +170,20 @@
 ---@field reason string # why, such as `queue full`, or what a policy said
 ---@field count integer # how many
 
+---A request; behind `http.get` and `http.post` what differs from it.
+---@class dunlin.HttpRequest
+---@field url string? # where to
+---@field method string? # `GET` if none
+---@field headers table? # names and values
+---@field body string? # what to send
+---@field json any # a value to send as JSON, in place of `body`
+
+---What a server answered.
+---@class dunlin.HttpAnswer
+---@field status integer # the status code
+---@field body string # the body
+---@field headers table # the headers, their names in lower case
+
 ---Whose subscriptions are asked about again.
 ---@class dunlin.Reauthorize
 ---@field client string? # this client's alone
@@ -187,6 +201,105 @@
 ---@field issuer string? # who must have issued it
 ---@field audience string? # for whom it must be
 ---@field leeway number? # how many seconds clocks may differ
+
+---What `redis.open` gives. Arguments are strings and numbers.
+---@class dunlin.Redis
+local Redis = {}
+
+---any command; waits
+---@param name string # the command, its arguments behind it
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:command(name, ...) end
+
+---GET; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:get(key, ...) end
+
+---SET; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:set(key, ...) end
+
+---DEL; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:del(key, ...) end
+
+---INCR; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:incr(key, ...) end
+
+---EXPIRE; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:expire(key, ...) end
+
+---HGET; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:hget(key, ...) end
+
+---HSET; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:hset(key, ...) end
+
+---PUBLISH; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:publish(key, ...) end
+
+---EVAL; waits
+---@param key string # which key
+---@param ... any
+---@return any value # what the server answered; nil for nothing
+---@return string? why # why there is no result
+function Redis:eval(key, ...) end
+
+---What `sql.open` gives.
+---@class dunlin.Database
+local Database = {}
+
+---all rows; waits
+---@param statement string # SQL, with the database's own marks for parameters
+---@param parameters? any[] # what the marks stand for: put what comes from strangers here
+---@return table[]? rows # tables by column; NULL is `json.null`
+---@return string? why # why there is no result
+function Database:query(statement, parameters) end
+
+---the first row; waits
+---@param statement string # SQL, with the database's own marks for parameters
+---@param parameters? any[] # what the marks stand for: put what comes from strangers here
+---@return table? row # a table by column; nil when there is none
+---@return string? why # why there is no result
+function Database:row(statement, parameters) end
+
+---a statement without rows; waits
+---@param statement string # SQL, with the database's own marks for parameters
+---@param parameters? any[] # what the marks stand for: put what comes from strangers here
+---@return integer? affected # how many rows changed
+---@return string? why # why there is no result
+function Database:execute(statement, parameters) end
 
 ---What `cache.new` makes.
 ---@class dunlin.Cache
@@ -420,6 +533,31 @@ function crypto.jwt_verify(token, options) end
 ---@param options dunlin.JwtOptions # how to sign it
 ---@return string text # the result
 function crypto.jwt_sign(claims, options) end
+
+---Requests to places that the policy's entry allows.
+---@class dunlin.module.http
+http = {}
+
+---asks; waits
+---@param url string # where to; the policy's entry has to allow it
+---@param options? dunlin.HttpRequest # what differs
+---@return dunlin.HttpAnswer? answer # whatever its status; nil when there is none
+---@return string? why # why there is no result
+function http.get(url, options) end
+
+---sends; waits
+---@param url string # where to; the policy's entry has to allow it
+---@param body? string # what to send
+---@param options? dunlin.HttpRequest # what differs
+---@return dunlin.HttpAnswer? answer # whatever its status; nil when there is none
+---@return string? why # why there is no result
+function http.post(url, body, options) end
+
+---a request of any kind; waits
+---@param request dunlin.HttpRequest # all of it
+---@return dunlin.HttpAnswer? answer # whatever its status; nil when there is none
+---@return string? why # why there is no result
+function http.request(request) end
 
 ---Payloads as tables and back.
 ---@class dunlin.module.json
@@ -669,6 +807,24 @@ function re.split(pattern, text) end
 ---@return integer count # how many matches there were
 function re.gsub(pattern, text, replacement) end
 
+---Servers that the policy's entry names.
+---@class dunlin.module.redis
+redis = {}
+
+---a server; open it while the script loads
+---@param name string # what the policy's entry calls it
+---@return dunlin.Redis redis # the server
+function redis.open(name) end
+
+---Databases that the policy's entry names: PostgreSQL, MySQL, SQLite.
+---@class dunlin.module.sql
+sql = {}
+
+---a database; open it while the script loads
+---@param name string # what the policy's entry calls it
+---@return dunlin.Database database # the database
+function sql.open(name) end
+
 ---A policy's own small values that survive a reload.
 ---@class dunlin.module.state
 state = {}
@@ -737,15 +893,6 @@ function topic.overlaps(a, b) end
 ---@param text string # what to work on
 ---@return boolean truth # whether it is so
 function topic.valid_filter(text) end
-
----@type any
-http = nil
-
----@type any
-redis = nil
-
----@type any
-sql = nil
 
 ---the same as `log.info` of its arguments
 ---@param ... any
