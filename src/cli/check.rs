@@ -1,13 +1,122 @@
-//! `dunlin check`.
+//! `dunlin check`: all that is wrong with the configuration and the scripts, for people or as JSON.
 
-use dunlin::config::Config;
+use std::path::{Path, PathBuf};
 
-/// Checks the configuration, which was loaded, and the scripts that it names.
-pub fn run(config: &Config) -> anyhow::Result<()> {
-    super::load_policies(config)?;
-    println!(
-        "the configuration and its {} policies are good",
-        config.policy.len()
+use clap::Args;
+use dunlin::config::{Config, PolicyEntry};
+use dunlin::hooks::{self, LoadError};
+use dunlin::server;
+use serde_json::{Value as Json, json};
+
+use super::SettingsArgs;
+
+/// What to check, and how to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// Scripts [default: those of the configuration]; one of the configuration is checked with its settings there
+    pub files: Vec<PathBuf>,
+    /// Print a list of {file, line, message, help} instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Something to put right.
+struct Finding {
+    shown: String,
+    json: Json,
+}
+
+impl From<LoadError> for Finding {
+    fn from(error: LoadError) -> Self {
+        Self {
+            shown: error.to_string(),
+            json: json!({
+                "file": error.file,
+                "line": error.line,
+                "message": error.message,
+                "help": error.help,
+            }),
+        }
+    }
+}
+
+/// Checks; `false` when something is refused.
+///
+/// # Errors
+/// Nothing could be checked.
+pub fn run(args: &CheckArgs, settings: &SettingsArgs) -> anyhow::Result<bool> {
+    let loaded = Config::load(
+        settings.config.as_deref(),
+        &settings.overrides(),
+        std::env::vars_os(),
     );
-    Ok(())
+    let (found, good) = match &loaded {
+        Ok(config) => (scripts(args, config)?, praise(args, config)),
+        Err(error) => {
+            let findings = error.problems().iter().map(|problem| Finding {
+                shown: problem.to_string(),
+                json: json!({
+                    "file": problem.source(),
+                    "line": problem.line(),
+                    "message": problem.message(),
+                    "help": null,
+                }),
+            });
+            (findings.collect(), String::new())
+        }
+    };
+    if args.json {
+        let list: Vec<&Json> = found.iter().map(|finding| &finding.json).collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+    } else if found.is_empty() {
+        println!("{good}");
+    } else {
+        for finding in &found {
+            eprintln!("{}", finding.shown);
+        }
+    }
+    Ok(found.is_empty())
+}
+
+fn praise(args: &CheckArgs, config: &Config) -> String {
+    match args.files.as_slice() {
+        [] => format!(
+            "the configuration and its {} policies are good",
+            config.policy.len()
+        ),
+        [only] => format!("{} is good", only.display()),
+        files => format!("{} policies are good", files.len()),
+    }
+}
+
+fn scripts(args: &CheckArgs, config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let (configured, base) = server::policies(config)?;
+    let mut found = Vec::new();
+    if args.files.is_empty() {
+        found = hooks::check(&configured, &base);
+    }
+    for file in &args.files {
+        let entries = entries_of(file, &configured, &base);
+        if entries.is_empty() {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            let alone = PolicyEntry::new(name, file);
+            found.extend(hooks::check(&[alone], Path::new(".")));
+        } else {
+            found.extend(hooks::check(&entries, &base));
+        }
+    }
+    Ok(found.into_iter().map(Finding::from).collect())
+}
+
+/// The entries of the configuration whose script is `file`, however it is written.
+fn entries_of(file: &Path, configured: &[PolicyEntry], base: &Path) -> Vec<PolicyEntry> {
+    let Ok(file) = file.canonicalize() else {
+        return Vec::new();
+    };
+    let same = |entry: &&PolicyEntry| {
+        base.join(&entry.script)
+            .canonicalize()
+            .is_ok_and(|script| script == file)
+    };
+    configured.iter().filter(same).cloned().collect()
 }

@@ -3,8 +3,10 @@
 pub mod check;
 pub mod credentials;
 pub mod ctl;
+pub mod new;
 pub mod serve;
 pub mod test;
+pub mod types;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -37,7 +39,9 @@ pub enum Command {
     /// Run the broker (the default)
     Serve,
     /// Check the configuration and the scripts, and say all that is wrong with them
-    Check,
+    Check(check::CheckArgs),
+    /// Write a policy to begin with, and its tests
+    New(new::NewArgs),
     /// Run the tests that lie beside the policies
     Test(test::TestArgs),
     /// Print the username and password that a client connects with, as the policy computes them
@@ -45,6 +49,8 @@ pub enum Command {
         /// The client's id, for example GID_Demo@@@device-1
         client_id: String,
     },
+    /// Write type definitions for editors: what hooks are given and return, and the modules
+    Types(types::TypesArgs),
     /// Ask a running broker: how it is, who is connected, why a policy answers as it does; reload and roll back
     Ctl(ctl::CtlArgs),
 }
@@ -147,7 +153,7 @@ mod tests {
     #[test]
     fn several_settings_and_the_data_folder() {
         let cli = parse("dunlin check --set a.b=1 --set c.d=2 --data true");
-        assert_eq!(cli.command(), Command::Check);
+        assert_eq!(cli.command(), Command::Check(check::CheckArgs::default()));
         assert_eq!(
             cli.settings.overrides(),
             ["a.b=1", "c.d=2", "server.data=\"true\""]

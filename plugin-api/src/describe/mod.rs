@@ -44,6 +44,8 @@ pub enum Type {
     Words(&'static [&'static str]),
     /// A table with these fields.
     Record(&'static Record),
+    /// An object of a host module, by its name.
+    Object(&'static str),
     /// A list.
     List(&'static Type),
     /// One of these.

@@ -36,9 +36,25 @@ pub(super) fn definitions() -> String {
     for record in records::ALL.iter().chain(modules::RECORDS) {
         write_record(&mut out, record);
     }
+    for object in modules::OBJECTS {
+        put(
+            &mut out,
+            format_args!(
+                "\n---{}\n---@class dunlin.{name}\nlocal {name} = {{}}\n",
+                object.doc,
+                name = object.name
+            ),
+        );
+        for method in object.methods {
+            write_function(&mut out, &format!("{}:", object.name), method);
+        }
+    }
     write_policy(&mut out);
     for module in modules::ALL {
         write_module(&mut out, module);
+        for (_, inner) in module.inner {
+            write_module(&mut out, inner);
+        }
     }
     for name in modules::UNDESCRIBED {
         put(&mut out, format_args!("\n---@type any\n{name} = nil\n"));
@@ -76,11 +92,14 @@ fn write_policy(out: &mut String) {
             .iter()
             .map(|p| format!("{}: {}", p.name, Annotated.maybe(p.of, p.optional)))
             .collect();
-        let answer = Annotated.answer(described.results);
+        let answer = match Annotated.answer(described.results) {
+            nothing if nothing == "nil" => String::new(),
+            first => format!(": {first}, any?, any?"),
+        };
         put(
             out,
             format_args!(
-                "---@field {hook}? fun({}): {answer}, any, any # {}\n",
+                "---@field {hook}? fun({}){answer} # {}\n",
                 parameters.join(", "),
                 hook.summary()
             ),

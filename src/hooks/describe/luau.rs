@@ -1,7 +1,7 @@
 //! `dunlin.d.luau`: definitions for luau-lsp.
 
 use super::modules;
-use super::{Function, HEADER, Module, Notation, policy};
+use super::{Function, HEADER, Module, Notation, Object, policy};
 use dunlin_plugin_api::Hook;
 use dunlin_plugin_api::describe::{Field, Record, records};
 use std::fmt::Write;
@@ -33,6 +33,9 @@ pub(super) fn definitions() -> String {
     );
     for record in records::ALL.iter().chain(modules::RECORDS) {
         write_record(&mut out, record);
+    }
+    for object in modules::OBJECTS {
+        write_object(&mut out, object);
     }
     write_policy(&mut out);
     for module in modules::ALL {
@@ -85,13 +88,40 @@ fn write_policy(out: &mut String) {
             .iter()
             .map(|p| format!("{}: {}", p.name, Luau.maybe(p.of, p.optional)))
             .collect();
-        let answer = Luau.answer(described.results);
+        // A function that returns nothing on some way out fits no list of results that begins with a type.
+        let answer = match described.may_say_nothing() {
+            true => "...any".to_owned(),
+            false => format!("({}, ...any)", Luau.answer(described.results)),
+        };
         put(
             out,
             format_args!(
-                "\t-- {}\n\t{hook}: (({}) -> ({answer}, ...any))?,\n",
+                "\t-- {}\n\t{hook}: (({}) -> {answer})?,\n",
                 hook.summary(),
                 parameters.join(", ")
+            ),
+        );
+    }
+    out.push_str("}\n");
+}
+
+fn write_object(out: &mut String, object: &Object) {
+    put(
+        out,
+        format_args!("\n-- {}\nexport type {} = {{\n", object.doc, object.name),
+    );
+    for method in object.methods {
+        let (parameters, results) = (parameters(method), results(method));
+        let rest = if parameters.is_empty() {
+            String::new()
+        } else {
+            format!(", {parameters}")
+        };
+        put(
+            out,
+            format_args!(
+                "\t-- {}\n\t{}: (self: {}{rest}) -> {results},\n",
+                method.doc, method.name, object.name
             ),
         );
     }
@@ -103,13 +133,23 @@ fn write_module(out: &mut String, module: &Module) {
         out,
         format_args!("\n-- {}\ndeclare {}: {{\n", module.doc, module.name),
     );
+    write_members(out, module, "\t");
+    for (name, inner) in module.inner {
+        put(out, format_args!("\t-- {}\n\t{name}: {{\n", inner.doc));
+        write_members(out, inner, "\t\t");
+        out.push_str("\t},\n");
+    }
+    out.push_str("}\n");
+}
+
+fn write_members(out: &mut String, module: &Module, indent: &str) {
     for function in module.functions {
         let (parameters, results) = (parameters(function), results(function));
         let waits = if function.waits { "; waits" } else { "" };
         put(
             out,
             format_args!(
-                "\t-- {}{waits}\n\t{}: ({parameters}) -> {results},\n",
+                "{indent}-- {}{waits}\n{indent}{}: ({parameters}) -> {results},\n",
                 function.doc, function.name
             ),
         );
@@ -117,10 +157,14 @@ fn write_module(out: &mut String, module: &Module) {
     for value in module.values {
         put(
             out,
-            format_args!("\t-- {}\n\t{}: {},\n", value.doc, value.name, Luau.of(value.of)),
+            format_args!(
+                "{indent}-- {}\n{indent}{}: {},\n",
+                value.doc,
+                value.name,
+                Luau.of(value.of)
+            ),
         );
     }
-    out.push_str("}\n");
 }
 
 fn parameters(function: &Function) -> String {

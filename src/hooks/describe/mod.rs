@@ -35,6 +35,8 @@ pub(crate) struct Module {
     pub(crate) functions: &'static [Function],
     /// What is in it besides functions.
     pub(crate) values: &'static [Field],
+    /// Modules in it, by the names that they have there.
+    pub(crate) inner: &'static [(&'static str, &'static Module)],
 }
 
 impl Module {
@@ -45,8 +47,19 @@ impl Module {
     /// What can stand behind its name and a dot.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         let functions = self.functions.iter().map(|function| function.name);
-        functions.chain(self.values.iter().map(|value| value.name))
+        let inner = self.inner.iter().map(|(name, _)| *name);
+        functions
+            .chain(self.values.iter().map(|value| value.name))
+            .chain(inner)
     }
+}
+
+/// An object that a module's function makes. Its functions are called with a colon.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) methods: &'static [Function],
 }
 
 /// A function of a module.
@@ -135,6 +148,7 @@ trait Notation {
             Type::Function => Self::FUNCTION.into(),
             Type::Words(words) => union(words.iter().map(|word| format!("\"{word}\""))),
             Type::Record(record) => self.record(record.name),
+            Type::Object(name) => self.record(name),
             Type::List(of) => self.list(&self.of(*of)),
             Type::Either(types) => union(types.iter().map(|of| self.of(*of))),
         }

@@ -70,6 +70,19 @@ fn text_of_reference() -> String {
                 &[&format!("`{}.{}`", module.name, value.name), "", value.doc],
             );
         }
+        for (name, inner) in module.inner {
+            row(&mut out, &[&format!("`{}.{name}`", module.name), "", inner.doc]);
+        }
+    }
+    for object in modules::OBJECTS {
+        put(
+            &mut out,
+            format_args!("\n**{}**: {}\n\n", object.name, object.doc),
+        );
+        out.push_str("| function | gives | does |\n| --- | --- | --- |\n");
+        for method in object.methods {
+            function_row(&mut out, ":", method);
+        }
     }
     out.push_str("\n**By themselves**\n\n| function | gives | does |\n| --- | --- | --- |\n");
     for function in modules::GLOBALS {

@@ -1,6 +1,6 @@
 //! What a hook returns where it is written out: words that are no answer, tables with fields that nobody reads.
 
-use super::walk::{instead, literal};
+use super::members::{instead, literal};
 use super::{Report, text};
 use crate::hooks::suggest;
 use dunlin_plugin_api::describe::{Description, Form, Record, Says, Type};

@@ -10,6 +10,7 @@
 
 mod answers;
 mod facts;
+mod members;
 mod scope;
 mod standard;
 mod table;

@@ -2,7 +2,7 @@
 
 use super::standard::Library;
 use super::{Place, place, text};
-use crate::hooks::describe::{Function, Module};
+use crate::hooks::describe::{Function, Module, Object, modules};
 use dunlin_plugin_api::describe::{Record, Type};
 use full_moon::tokenizer::TokenReference;
 
@@ -18,6 +18,8 @@ pub(super) enum Known {
     Library(&'static Library),
     /// A function of a module, or one that stands by itself.
     Function(Option<&'static Module>, &'static Function),
+    /// An object that a module's function made.
+    Object(&'static Object),
     /// A table with known fields, and the local that it was first in.
     Record(&'static Record, Place),
     /// A list of such values.
@@ -30,6 +32,10 @@ impl Known {
         match of {
             Type::Record(record) => Known::Record(record, root),
             Type::List(of) => Known::List(*of, root),
+            Type::Object(name) => modules::OBJECTS
+                .iter()
+                .find(|object| object.name == name)
+                .map_or(Known::Nothing, Known::Object),
             _ => Known::Nothing,
         }
     }

@@ -1,7 +1,7 @@
 //! The table that a policy returns, as it is written: which functions are hooks, and what it declares.
 
 use super::facts::Facts;
-use super::walk::literal;
+use super::members::literal;
 use super::{Place, Report, place, text};
 use crate::hooks::describe::{policy, signature};
 use crate::hooks::suggest;

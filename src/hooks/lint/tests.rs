@@ -131,8 +131,8 @@ fn modules_and_their_functions() {
             "`crypto` has no function `hmc`; write `crypto.hmac`",
         ),
         (
-            "local c = crypto\nc.sha512('')",
-            "`crypto` has no function `sha512`; write `crypto.sha1`",
+            "local c = crypto\nc.sha3('')",
+            "`crypto` has no function `sha3`; write `crypto.sha1`",
         ),
         ("jsn.decode('')", "`jsn` is not defined; did you mean `json`?"),
         ("io.open('x')", "`io` is not defined; policies run without it"),
@@ -178,7 +178,7 @@ fn modules_and_their_functions() {
         "log.info('x')\nlog.info('x', { a = 1 })\nprint() print(1, 2, 3)",
         "local crypto = { own = print }\ncrypto.own()",
         "local v: vector = vector.create(1, 2, 3)\nassert(v.x and math.tau and json.null)",
-        "http.get('x')\nkv.whatever()",
+        "kv.shared.get('a')\ntask.spawn(function() http.get('http://x') end)",
         "local topic = 'a'\nprint(topic.anything)",
         "for topic in { a = 1 } do print(topic.b) end",
         "mqtt.kick('a')\nmqtt.kick('a', 0x98)\nmqtt.kick('a', nil, 'b')",
@@ -275,6 +275,30 @@ fn waiting_where_nothing_waits() {
     passes(
         "local policy = { publish = function() task.sleep(1) end }\nif _VERSION then policy.waits = { 'publish' } end\nreturn policy",
     );
+}
+
+#[test]
+fn objects_are_followed() {
+    let of = |body: &str| {
+        format!(
+            "local db = sql.open('users')\nlocal c = cache.new {{ ttl = 5 }}\nreturn {{ deliver = function()\n{body}\nend }}"
+        )
+    };
+    says(
+        &of("db:query('SELECT 1')"),
+        "a.lua:4: `db:query` waits, and `deliver` does not; move the call into `task.spawn(function() ... end)`",
+    );
+    says(
+        &of("c:gett('a')"),
+        "a.lua:4: `c` has no function `gett`; write `c:get`",
+    );
+    says(
+        &of("c:set('a')"),
+        "a.lua:4: `c:set` is called with 1 argument; write `c:set(key, value, ttl?)`",
+    );
+    passes(&of(
+        "task.spawn(function() db:row('SELECT 1', { 1 }) end)\nc:set('a', 1)",
+    ));
 }
 
 #[test]
@@ -405,9 +429,17 @@ fn deep_nesting_does_no_harm() {
 
 #[test]
 fn the_shipped_policies_pass_and_it_takes_little_time() {
-    let scripts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-    for name in ["acl.lua", "auth.lua", "paho.lua"] {
-        let source = std::fs::read(scripts.join(name)).unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["scripts", "src/cli/templates"].map(|folder| root.join(folder));
+    let files = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    for path in files.map(|file| file.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !name.ends_with(".lua") || name.ends_with("_test.lua") {
+            continue;
+        }
+        let source = std::fs::read(&path).unwrap();
         let began = std::time::Instant::now();
         let found = lint(&source, name);
         let took = began.elapsed();

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 fn run(name: &str) {
-    let script = PathBuf::from(format!("scripts/{name}.lua"));
+    run_in("scripts", name);
+}
+
+fn run_in(folder: &str, name: &str) {
+    let script = PathBuf::from(format!("{folder}/{name}.lua"));
     let report = prove::run(&script, std::path::Path::new(env!("CARGO_MANIFEST_DIR")), "").unwrap();
     for test in &report.tests {
         if let Some(failure) = &test.failure {
@@ -32,6 +36,17 @@ macro_rules! passes {
 }
 
 passes!(acl auth auth_http auth_jwt auth_postgres offline_push paho rate_limit rewrite transform webhook);
+
+/// What `dunlin new` writes is good as it is.
+#[test]
+fn the_templates_are_good_and_pass_their_tests() {
+    for name in ["acl", "auth", "rule", "transform"] {
+        run_in("src/cli/templates", name);
+        let entry = PolicyEntry::new(name, format!("src/cli/templates/{name}.lua"));
+        let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(check(&[entry], base), []);
+    }
+}
 
 /// The policies that ship, as dunlin.toml would have them.
 pub(super) fn shipped() -> (Vec<PolicyEntry>, PathBuf) {

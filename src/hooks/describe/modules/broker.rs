@@ -1,0 +1,203 @@
+//! `log`, `metrics`, `mqtt`, `task`, `time`: the broker around a script.
+
+use crate::hooks::describe::{Function, Module, Object};
+use dunlin_plugin_api::describe::records::NEW_MESSAGE;
+use dunlin_plugin_api::describe::{Field, Record, Type};
+
+const LINE: &[Field] = &[
+    Field::new("message", Type::Text, "the line"),
+    Field::maybe("fields", Type::Map, "what goes with it"),
+];
+
+pub(super) const LOG: Module = Module {
+    name: "log",
+    doc: "Lines in the broker's log, marked with the policy's name.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new("debug", LINE, &[], "a line for who looks for a mistake"),
+        Function::new("info", LINE, &[], "a line"),
+        Function::new("warn", LINE, &[], "a line about something odd"),
+        Function::new(
+            "error",
+            LINE,
+            &[],
+            "a line about something broken; it raises nothing",
+        ),
+    ],
+};
+
+pub(super) static REAUTHORIZE: Record = Record {
+    name: "Reauthorize",
+    doc: "Whose subscriptions are asked about again.",
+    guarded: false,
+    fields: &[
+        Field::maybe("client", Type::Text, "this client's alone"),
+        Field::maybe("instance", Type::Text, "those of this instance"),
+    ],
+};
+
+const REAUTHORIZE_OPTIONS: &[Field] = &[Field::maybe(
+    "options",
+    Type::Record(&REAUTHORIZE),
+    "whose; everybody's if none",
+)];
+
+const CLIENT_ID: Field = Field::new("client_id", Type::Text, "which client");
+const NEW: Field = Field::new("message", Type::Record(&NEW_MESSAGE), "what to send");
+
+pub(super) const MQTT: Module = Module {
+    name: "mqtt",
+    doc: "What a script can have the broker do. Each is noted, and done when the turn of the shard ends.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new(
+            "publish",
+            &[NEW],
+            &[],
+            "publishes a message, whose origin is `script`",
+        ),
+        Function::new(
+            "p2p",
+            &[CLIENT_ID, NEW],
+            &[],
+            "sends a message to one client, whatever it is subscribed to",
+        ),
+        Function::new(
+            "kick",
+            &[
+                CLIENT_ID,
+                Field::maybe(
+                    "code",
+                    Type::Integer,
+                    "a reason code of DISCONNECT, 0x98 (administrative action) if none",
+                ),
+                Field::maybe("reason", Type::Text, "why"),
+            ],
+            &[],
+            "ends a client's connection",
+        ),
+        Function::new(
+            "reauthorize",
+            REAUTHORIZE_OPTIONS,
+            &[],
+            "asks again whether subscriptions are allowed, and takes back those that are not",
+        ),
+        Function::new(
+            "sessions",
+            &[Field::maybe("options", Type::Map, "which sessions")],
+            &[Field::new(
+                "sessions",
+                Type::List(&Type::Map),
+                "what is known of each",
+            )],
+            "the sessions that there are",
+        ),
+    ],
+};
+
+const SECONDS: Field = Field::new("seconds", Type::Number, "how long");
+
+pub(super) const TASK: Module = Module {
+    name: "task",
+    doc: "What a script does beside its hooks. A task belongs to its generation and ends with it; there may be 1,000 of them in a state.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new(
+            "spawn",
+            &[Field::new(
+                "body",
+                Type::Function,
+                "is called with the arguments behind it",
+            )],
+            &[],
+            "calls a function beside the hook; it may wait",
+        )
+        .variadic(),
+        Function::new("sleep", &[SECONDS], &[], "waits").waits(),
+        Function::new(
+            "every",
+            &[
+                SECONDS,
+                Field::new("body", Type::Function, "what to do; it may wait"),
+            ],
+            &[],
+            "calls a function again and again, with so much time between two calls",
+        ),
+    ],
+};
+
+pub(super) const TIME: Module = Module {
+    name: "time",
+    doc: "The clock.",
+    values: &[],
+    inner: &[],
+    functions: &[Function::new(
+        "now",
+        &[],
+        &[Field::new("seconds", Type::Number, "with fractions")],
+        "seconds since 1970",
+    )],
+};
+
+const METER: &[Field] = &[
+    Field::new("name", Type::Text, "letters, digits and _, a letter first"),
+    Field::maybe(
+        "labels",
+        Type::Map,
+        "labels and their values; the policy's name is added",
+    ),
+];
+
+pub(super) const METRICS: Module = Module {
+    name: "metrics",
+    doc: "A policy's own counters, gauges and histograms, beside the broker's. Make them while the script loads.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new(
+            "counter",
+            METER,
+            &[Field::new("counter", Type::Object("Counter"), "the series")],
+            "a number that only grows",
+        ),
+        Function::new(
+            "gauge",
+            METER,
+            &[Field::new("gauge", Type::Object("Gauge"), "the series")],
+            "a number that goes up and down",
+        ),
+        Function::new(
+            "histogram",
+            METER,
+            &[Field::new("histogram", Type::Object("Histogram"), "the series")],
+            "how often values of which size occur; `buckets` among the labels lists the upper ends, by default for times in seconds",
+        ),
+    ],
+};
+
+const BY: &[Field] = &[Field::maybe("by", Type::Number, "how much, 1 if none")];
+const TO: &[Field] = &[Field::new("value", Type::Number, "the value")];
+
+pub(super) const COUNTER: Object = Object {
+    name: "Counter",
+    doc: "What `metrics.counter` makes.",
+    methods: &[Function::new("inc", BY, &[], "counts up")],
+};
+
+pub(super) const GAUGE: Object = Object {
+    name: "Gauge",
+    doc: "What `metrics.gauge` makes.",
+    methods: &[
+        Function::new("inc", BY, &[], "counts up, or down"),
+        Function::new("set", TO, &[], "sets it"),
+    ],
+};
+
+pub(super) const HISTOGRAM: Object = Object {
+    name: "Histogram",
+    doc: "What `metrics.histogram` makes.",
+    methods: &[Function::new("observe", TO, &[], "counts a value")],
+};

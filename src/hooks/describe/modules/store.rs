@@ -1,0 +1,186 @@
+//! `cache`, `kv`, `state`: what scripts remember.
+
+use super::{TRUTH, WHY};
+use crate::hooks::describe::{Function, Module, Object};
+use dunlin_plugin_api::describe::{Field, Record, Type};
+
+const KEY: Field = Field::new("key", Type::Bytes, "under which key");
+const VALUE: Field = Field::new(
+    "value",
+    Type::Any,
+    "a string, a number, a boolean or a small table",
+);
+const TTL: Field = Field::maybe("ttl", Type::Number, "for how many seconds; for good if none");
+const FOUND: &[Field] = &[Field::maybe(
+    "value",
+    Type::Any,
+    "the value; nil when there is none",
+)];
+const PUT: &[Field] = &[
+    Field::maybe(
+        "done",
+        Type::Boolean,
+        "whether it was put; nil when there is no room",
+    ),
+    WHY,
+];
+
+const KV_FUNCTIONS: &[Function] = &[
+    Function::new("get", &[KEY], FOUND, "the value under a key"),
+    Function::new("set", &[KEY, VALUE, TTL], PUT, "puts a value"),
+    Function::new("add", &[KEY, VALUE, TTL], PUT, "puts a value if there is none"),
+    Function::new(
+        "cas",
+        &[
+            KEY,
+            Field::maybe("old", Type::Any, "what must be there; nil for nothing"),
+            Field { name: "new", ..VALUE },
+            TTL,
+        ],
+        PUT,
+        "puts a value if the old one is as expected",
+    ),
+    Function::new(
+        "incr",
+        &[KEY, Field::maybe("by", Type::Number, "how much, 1 if none"), TTL],
+        &[
+            Field::maybe(
+                "sum",
+                Type::Number,
+                "the new value; nil for what is no number, or when there is no room",
+            ),
+            WHY,
+        ],
+        "adds to a number, at once on all shards; a key that is new begins at 0 and lives for `ttl`",
+    ),
+    Function::new(
+        "delete",
+        &[KEY],
+        TRUTH,
+        "takes a value away; whether there was one",
+    ),
+    Function::new(
+        "ttl",
+        &[KEY],
+        &[Field::maybe(
+            "seconds",
+            Type::Number,
+            "how long it stays; nil when there is none",
+        )],
+        "how long a value stays, math.huge for good",
+    ),
+    Function::new(
+        "keys",
+        &[
+            Field::maybe("prefix", Type::Bytes, "how they begin"),
+            Field::maybe("most", Type::Integer, "how many at most, 1,000 if none"),
+        ],
+        &[Field::new("keys", Type::List(&Type::Bytes), "in no order")],
+        "keys that there are; it looks at all of them",
+    ),
+];
+
+static KV_SHARED: Module = Module {
+    name: "kv.shared",
+    doc: "The same for all policies together.",
+    values: &[],
+    inner: &[],
+    functions: KV_FUNCTIONS,
+};
+
+pub(super) const KV: Module = Module {
+    name: "kv",
+    doc: "A policy's values, shared by all shards; they outlive a reload, not the process.",
+    values: &[],
+    inner: &[("shared", &KV_SHARED)],
+    functions: KV_FUNCTIONS,
+};
+
+const NAME: Field = Field::new("name", Type::Bytes, "under which name");
+
+pub(super) const STATE: Module = Module {
+    name: "state",
+    doc: "A policy's own small values that survive a reload.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new("get", &[NAME], FOUND, "the value under a name"),
+        Function::new(
+            "set",
+            &[
+                NAME,
+                Field {
+                    optional: true,
+                    ..VALUE
+                },
+            ],
+            PUT,
+            "puts a value, nil for none",
+        ),
+    ],
+};
+
+pub(super) static CACHE_OPTIONS: Record = Record {
+    name: "CacheOptions",
+    doc: "How a cache is made.",
+    guarded: false,
+    fields: &[
+        Field::maybe("ttl", Type::Number, "how many seconds a value holds, 60 if none"),
+        Field::maybe("size", Type::Integer, "how many values, 1,024 if none"),
+    ],
+};
+
+const CACHE_OPTIONS_FIELD: &[Field] = &[Field::maybe(
+    "options",
+    Type::Record(&CACHE_OPTIONS),
+    "how long and how many",
+)];
+
+pub(super) const CACHE: Module = Module {
+    name: "cache",
+    doc: "What a policy remembers for a while, in its own state: each shard has its own.",
+    values: &[],
+    inner: &[],
+    functions: &[Function::new(
+        "new",
+        CACHE_OPTIONS_FIELD,
+        &[Field::new("cache", Type::Object("Cache"), "an empty cache")],
+        "a cache; when it is full, what was not used for longest goes",
+    )],
+};
+
+pub(super) const CACHE_OBJECT: Object = Object {
+    name: "Cache",
+    doc: "What `cache.new` makes.",
+    methods: &[
+        Function::new("get", &[KEY], FOUND, "the value under a key, if it still holds"),
+        Function::new(
+            "set",
+            &[
+                KEY,
+                Field::new("value", Type::Any, "any value"),
+                Field::maybe(
+                    "ttl",
+                    Type::Number,
+                    "for how many seconds; the cache's own if none",
+                ),
+            ],
+            &[],
+            "remembers a value",
+        ),
+        Function::new("delete", &[KEY], TRUTH, "forgets a value; whether there was one"),
+        Function::new(
+            "fetch",
+            &[
+                KEY,
+                Field::new(
+                    "load",
+                    Type::Function,
+                    "is called for a value that is not remembered; it may wait",
+                ),
+            ],
+            FOUND,
+            "the value under a key, or what `load` returns, which is remembered",
+        ),
+    ],
+};
