@@ -258,9 +258,9 @@ impl ShardHooks {
         self.chain.generation.cache(hook)
     }
 
-    /// What scripts have asked the broker to do since the last look.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        self.effects.take()
+    /// What scripts have asked the broker to do, at most so much; the rest rings again.
+    pub fn take_effects(&mut self, most: usize) -> Vec<Effect> {
+        self.effects.take(most)
     }
 
     /// Whether scripts have asked for anything.

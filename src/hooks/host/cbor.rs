@@ -112,6 +112,8 @@ fn of_lua(converter: &mut Converter<'_>, value: &Value, depth: usize) -> mlua::R
                     .is_some_and(|metatable| metatable == converter.lua().array_metatable());
             let mut pairs = Vec::new();
             for pair in table.pairs::<Value, Value>() {
+                // Taking a large table apart takes time as well.
+                converter.step(depth)?;
                 let (key, item) = pair?;
                 pairs.push((key, item));
             }

@@ -4,6 +4,7 @@
 use crate::codec::ReasonCode;
 use crate::hooks::verdict::NewMessage;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -42,7 +43,7 @@ pub enum Effect {
 /// What is to be done on one shard.
 #[derive(Debug, Default)]
 pub struct Effects {
-    waiting: RefCell<Vec<Effect>>,
+    waiting: RefCell<VecDeque<Effect>>,
     bell: Rc<Notify>,
 }
 
@@ -52,15 +53,21 @@ impl Effects {
         let mut waiting = self.waiting.borrow_mut();
         let fits = waiting.len() < MOST;
         if fits {
-            waiting.push(effect);
+            waiting.push_back(effect);
             self.bell.notify_one();
         }
         fits
     }
 
-    /// Takes what there is.
-    pub(crate) fn take(&self) -> Vec<Effect> {
-        std::mem::take(&mut *self.waiting.borrow_mut())
+    /// Takes at most so many. What is left rings again: a script that asks for much must not hold up a turn.
+    pub(crate) fn take(&self, most: usize) -> Vec<Effect> {
+        let mut waiting = self.waiting.borrow_mut();
+        let some = waiting.len().min(most);
+        let taken = waiting.drain(..some).collect();
+        if !waiting.is_empty() {
+            self.bell.notify_one();
+        }
+        taken
     }
 
     /// Whether there is nothing.
