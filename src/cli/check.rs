@@ -95,7 +95,13 @@ fn scripts(args: &CheckArgs, config: &Config) -> anyhow::Result<Vec<Finding>> {
     if args.files.is_empty() {
         found = hooks::check(&configured, &base);
     }
-    for file in &args.files {
+    let is_test = |file: &&PathBuf| file.to_string_lossy().ends_with("_test.lua");
+    anyhow::ensure!(
+        args.files.is_empty() || !args.files.iter().all(|file| is_test(&file)),
+        "these are tests, no policies; run them with dunlin test"
+    );
+    // Tests are there when somebody names a whole folder with a wildcard.
+    for file in args.files.iter().filter(|file| !is_test(file)) {
         let entries = entries_of(file, &configured, &base);
         if entries.is_empty() {
             let name = file.file_stem().unwrap_or_default().to_string_lossy();

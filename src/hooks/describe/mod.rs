@@ -2,7 +2,7 @@
 //!
 //! The hooks are described in `plugin-api`; `modules` describes what scripts can use besides, and `policy` the table that
 //! they return. Of that are made: the type definitions for editors ([`luau`] for luau-lsp, [`annotations`] for LuaLS), the
-//! reference part of `docs/hooks.md` ([`reference`]), and what `lint` checks scripts against.
+//! reference part of `docs/hooks.md`, and what `lint` checks scripts against.
 //!
 //! Invariant: a name that a script can use is written down here or in `plugin-api` and nowhere else; tests load a real
 //! state and compare.
@@ -11,6 +11,7 @@ pub(crate) mod annotations;
 pub(crate) mod luau;
 pub(crate) mod modules;
 pub(crate) mod policy;
+#[cfg(test)]
 pub(crate) mod reference;
 
 #[cfg(test)]
