@@ -71,7 +71,11 @@ pub async fn run_observers(shard: ShardRef) {
     loop {
         bell.notified().await;
         while shard.borrow_mut().hooks.run_observers(OBSERVED_AT_A_TIME) > 0 {
-            tokio::task::yield_now().await;
+            let rest = shard.borrow().hooks.observers_rest();
+            match rest {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => tokio::task::yield_now().await,
+            }
         }
     }
 }

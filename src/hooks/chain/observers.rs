@@ -2,6 +2,7 @@
 
 use super::entry::count_lost;
 use super::{Chain, ShardHooks, Subject};
+use crate::hooks::lua::fair;
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
 use crate::hooks::observe::Event;
@@ -9,6 +10,7 @@ use mlua::{Function, Lua, Table};
 use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Waker};
+use std::time::Instant;
 
 /// How many calls of observers may be waiting for something on one shard.
 const TELLING: usize = 1000;
@@ -27,7 +29,11 @@ impl ShardHooks {
     /// policy has its budget, so a turn takes at most `most` budgets an entry. An observer that waits goes on by itself:
     /// it must run in a `LocalSet`.
     pub fn run_observers(&mut self, most: usize) -> usize {
+        let began = Instant::now();
         for _ in 0..most {
+            if fair::rest().is_some() {
+                break;
+            }
             let Some(event) = self.events.pop() else { break };
             for n in 0..self.chain.entries.len() {
                 let entry = self.chain.entries.get(n);
@@ -37,6 +43,7 @@ impl ShardHooks {
                 }
                 let mut told = Box::pin(tell(self.chain.clone(), n, event.clone()));
                 let at_once = told.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                fair::took(began.elapsed());
                 if at_once.is_ready() {
                     continue;
                 }
@@ -53,6 +60,11 @@ impl ShardHooks {
             }
         }
         self.events.len()
+    }
+
+    /// When observers may be told more: after one that took long, others come first.
+    pub fn observers_rest(&self) -> Option<Instant> {
+        fair::rest()
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod context;
 pub(crate) mod convert;
 pub(crate) mod decode;
+pub(crate) mod fair;
 pub(crate) mod fault;
 pub(crate) mod filters;
 pub(crate) mod limits;
