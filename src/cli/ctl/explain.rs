@@ -55,7 +55,7 @@ pub(super) fn run(
             format!("{:.0} us", entry.took_us),
         ]
     });
-    output.table(["POLICY", "SAID", "AT", "TOOK"], rows)
+    output.table(["POLICY", "SAID", "AT", ">TOOK"], rows)
 }
 
 /// `scripts/acl.lua:12`, and through which other lines.
