@@ -1,7 +1,9 @@
 //! Which request asks for what.
 
+use std::time::Duration;
+
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -41,7 +43,7 @@ pub(super) async fn answer<O: Operations>(
             .insert(ALLOW, HeaderValue::from_static(allow));
         return response;
     }
-    match act(request, operations).await {
+    match act(request, operations, state.request_timeout).await {
         Ok(response) => response,
         Err(failure) => failed(failure),
     }
@@ -57,18 +59,22 @@ fn method(path: &str) -> Option<Method> {
     }
 }
 
-async fn act<O: Operations>(request: Request<Incoming>, operations: &O) -> Result<Response<Body>, Failure> {
+async fn act<O: Operations>(
+    request: Request<Incoming>,
+    operations: &O,
+    patience: Duration,
+) -> Result<Response<Body>, Failure> {
     Ok(match request.uri().path() {
         "/v1/status" => json(&operations.status()),
-        "/v1/reload" => json(&operations.reload(body(request).await?).await?),
+        "/v1/reload" => json(&operations.reload(body(request, patience).await?).await?),
         "/v1/policies" => json(&operations.policies()),
         "/v1/policies/log" => json(&operations.log()),
         "/v1/policies/diff" => json(&operations.diff(query(&request)?).await?),
         "/v1/policies/rollback" => json(&operations.rollback().await?),
-        "/v1/explain" => json(&operations.explain(body(request).await?).await?),
+        "/v1/explain" => json(&operations.explain(body(request, patience).await?).await?),
         "/v1/clients" => lines(Lines::new(operations.clients(query(&request)?))),
         "/v1/clients/kick" => {
-            operations.kick(body(request).await?).await?;
+            operations.kick(body(request, patience).await?).await?;
             json(&serde_json::json!({}))
         }
         _ => lines(Lines::new(operations.trace(query(&request)?)?)),
@@ -81,13 +87,21 @@ fn query<T: DeserializeOwned>(request: &Request<Incoming>) -> Result<T, Failure>
 }
 
 /// Nothing at all is as good as `{}`.
-async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Failure> {
-    let body = Limited::new(request.into_body(), LARGEST).collect().await;
-    let body = body.map_err(|error| Failure::Nonsense(format!("the body cannot be read: {error}")))?;
-    let body = body.to_bytes();
+async fn body<T: DeserializeOwned>(request: Request<Incoming>, patience: Duration) -> Result<T, Failure> {
+    let body = request.into_body();
+    let nonsense = |what: String| Failure::Nonsense(format!("the body of the request {what}"));
+    // What it claims to be is known before it has come.
+    if body.size_hint().lower() > LARGEST as u64 {
+        return Err(nonsense(format!("has more than {LARGEST} bytes")));
+    }
+    let body = Limited::new(body, LARGEST).collect();
+    let body = tokio::time::timeout(patience, body)
+        .await
+        .map_err(|_late| nonsense("takes too long to come".to_owned()))?
+        .map_err(|error| nonsense(format!("cannot be read: {error}")))?
+        .to_bytes();
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    serde_json::from_slice(body)
-        .map_err(|error| Failure::Nonsense(format!("the body of the request is wrong: {error}")))
+    serde_json::from_slice(body).map_err(|error| nonsense(format!("is wrong: {error}")))
 }
 
 fn json(answer: &impl Serialize) -> Response<Body> {

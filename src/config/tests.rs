@@ -383,3 +383,23 @@ fn no_secret_is_shown_by_debug() {
     let config = load::load(None, &[], std::iter::empty()).unwrap();
     assert!(!format!("{config:?}").contains("DemoAccess"));
 }
+
+#[test]
+fn the_admin_socket_is_in_the_data_folder_or_where_the_file_says() {
+    let socket = |text: &str, overrides: &[&str]| {
+        let files = Files::new(&format!("[listeners.tcp]\nbind = \"127.0.0.1:0\"\n{text}"));
+        let socket = files.load(overrides, &NO_ENV).unwrap().admin_socket();
+        socket.map(|path| match path.strip_prefix(files.folder.path()) {
+            Ok(below) => below.to_path_buf(),
+            Err(_) => path,
+        })
+    };
+    assert_eq!(socket("", &[]), Some("data/dunlin.sock".into()));
+    assert_eq!(
+        socket("[admin]\nsocket = \"run/ctl\"", &[]),
+        Some("run/ctl".into())
+    );
+    assert_eq!(socket("[admin]\nsocket = \"none\"", &[]), None);
+    assert_eq!(socket("", &["admin.socket=/run/x"]), Some("/run/x".into()));
+    assert_eq!(socket("", &["server.data=/d"]), Some("/d/dunlin.sock".into()));
+}

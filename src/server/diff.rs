@@ -38,10 +38,12 @@ pub(super) fn compare(reloader: &Reloader, request: DiffRequest) -> Result<Diff,
             ))
         })
     };
+    let new = find(to)?;
+    let old = find(from)?;
     Ok(Diff {
         from,
         to,
-        diff: unified(&*find(from)?, &*find(to)?),
+        diff: unified(&old, &new),
     })
 }
 

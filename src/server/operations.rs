@@ -24,6 +24,8 @@ use crate::topic::{TopicFilter, TopicName};
 const TRACES: usize = 16;
 /// Lines of a trace, or clients of a list, that may wait for their reader.
 const WAITING: usize = 1024;
+/// The largest payload that is explained, in bytes: it is made for the question.
+const EXPLAINED: usize = 16 << 20;
 /// Bytes of a reason that a client is told.
 const REASON: usize = 1024;
 
@@ -187,7 +189,8 @@ impl Operations for Broker {
     }
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explained, Failure> {
-        let action = action(request.action, self.shared.settings.payload_size)?;
+        let largest = self.shared.settings.payload_size.min(EXPLAINED);
+        let action = action(request.action, largest)?;
         let key = self.key(&request.client_id);
         let asked = key.clone();
         let question = |reply| Control::Inspect(Inspect::Explain(asked, action, reply));
@@ -310,7 +313,7 @@ fn action(action: ExplainAction, largest: usize) -> Result<Action, Failure> {
             size,
         } => {
             if size > largest {
-                let what = format!("a payload has {largest} bytes at most (limits.payload_size)");
+                let what = format!("{size} bytes are too many for explain; take {largest} at most");
                 return Err(Failure::Nonsense(what));
             }
             let name = TopicName::new(&topic);

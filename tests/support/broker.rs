@@ -204,7 +204,8 @@ pub fn root() -> PathBuf {
     root.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
 }
 
-fn binary() -> PathBuf {
+/// The broker's program.
+pub fn binary() -> PathBuf {
     let other = std::env::var_os("DUNLIN_TEST_BROKER").map(PathBuf::from);
     other
         .or(option_env!("CARGO_BIN_EXE_dunlin").map(PathBuf::from))

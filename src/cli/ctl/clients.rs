@@ -29,9 +29,9 @@ pub(super) fn run(client: &Client, output: &Output, prefix: &str, limit: Option<
         "LISTENER",
         "MQTT",
         "SINCE",
-        "SUBSCRIPTIONS",
-        "IN FLIGHT",
-        "QUEUED",
+        ">SUBSCRIPTIONS",
+        ">IN FLIGHT",
+        ">QUEUED",
     ];
     let rows = rows.into_iter().map(|row| {
         [

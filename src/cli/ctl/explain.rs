@@ -55,13 +55,15 @@ pub(super) fn run(
             format!("{:.0} us", entry.took_us),
         ]
     });
-    output.table(["POLICY", "SAID", "AT", "TOOK"], rows)
+    output.table(["POLICY", "SAID", "AT", ">TOOK"], rows)
 }
 
 /// `scripts/acl.lua:12`, and through which other lines.
 fn place(entry: &ExplainedEntry) -> String {
     let line = entry.line.map_or(String::new(), |line| format!(":{line}"));
-    let through: Vec<String> = entry.through.iter().map(u32::to_string).collect();
+    let mut through = entry.through.clone();
+    through.sort_unstable();
+    let through: Vec<String> = through.iter().map(u32::to_string).collect();
     let through = match through.is_empty() {
         true => String::new(),
         false => format!(" (through {})", through.join(", ")),

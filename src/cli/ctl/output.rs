@@ -48,36 +48,34 @@ impl Output {
         Ok(())
     }
 
-    /// Prints rows below their heads. A column of numbers stands to the right.
+    /// Prints rows below their heads. A column whose head begins with `>` stands to the right.
     pub(super) fn table<const N: usize>(
         &self,
         heads: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> Result<(), Error> {
-        let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| shown(&cell))).collect();
-        let cells = |at: usize| rows.iter().filter_map(move |row| row.get(at));
-        let columns: Vec<(usize, bool)> = (0..N)
-            .zip(heads)
-            .map(|(at, head)| {
-                let width = cells(at).map(|cell| cell.chars().count()).max().unwrap_or(0);
-                let number = cells(at).all(|cell| {
-                    cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains(':')
-                });
-                (width.max(head.len()), number && !rows.is_empty())
+        let mut lines: Vec<[String; N]> = vec![heads.map(|head| head.trim_start_matches('>').to_owned())];
+        lines.extend(
+            rows.into_iter()
+                .map(|row| row.map(|cell| shown(&cell).replace('\n', "\\n"))),
+        );
+        let widths: Vec<usize> = (0..N)
+            .map(|at| {
+                let column = lines.iter().filter_map(|line| line.get(at));
+                column.map(|cell| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
-        let heads = heads.map(str::to_owned);
         let mut text = String::new();
-        for row in std::iter::once(&heads).chain(&rows) {
-            let mut line = String::new();
-            for (cell, (width, number)) in row.iter().zip(&columns) {
+        for line in &lines {
+            let mut row = String::new();
+            for ((cell, width), head) in line.iter().zip(&widths).zip(heads) {
                 // Writing to a String does not fail.
-                let _ = match number {
-                    true => write!(line, "{cell:>width$}  "),
-                    false => write!(line, "{cell:width$}  "),
+                let _ = match head.starts_with('>') {
+                    true => write!(row, "{cell:>width$}  "),
+                    false => write!(row, "{cell:width$}  "),
                 };
             }
-            text.push_str(line.trim_end());
+            text.push_str(row.trim_end());
             text.push('\n');
         }
         let mut out = io::stdout().lock();
@@ -110,7 +108,7 @@ pub(super) fn short(hash: &str) -> &str {
 }
 
 /// A number of things: `1 error`, `2 errors`.
-pub(super) fn count(n: usize, thing: &str) -> String {
+pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 

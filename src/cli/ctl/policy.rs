@@ -13,7 +13,17 @@ pub(super) fn list(client: &Client, output: &Output) -> Result<(), Error> {
         return output.json(&rows);
     }
     let heads = [
-        "NAME", "FILE", "HASH", "CALLS", "ERRORS", "TIMEOUTS", "DENIED", "BREAKER", "P50", "P99", "HOOKS",
+        "NAME",
+        "FILE",
+        "HASH",
+        ">CALLS",
+        ">ERRORS",
+        ">TIMEOUTS",
+        ">DENIED",
+        "BREAKER",
+        ">P50",
+        ">P99",
+        "HOOKS",
     ];
     let rows = rows.into_iter().map(|row| {
         [
@@ -70,7 +80,7 @@ pub(super) fn log(client: &Client, output: &Output, limit: usize) -> Result<(), 
             details(record),
         ]
     });
-    output.table(["WHEN", "BY", "WHAT", "GENERATION", "HASH", "DETAILS"], rows)
+    output.table(["WHEN", "BY", "WHAT", ">GENERATION", "HASH", "DETAILS"], rows)
 }
 
 fn by(trigger: Trigger) -> &'static str {

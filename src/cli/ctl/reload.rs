@@ -18,26 +18,27 @@ pub(super) fn run(client: &Client, output: &Output, rollback: bool, wait: bool) 
     if wait && now.watched_until.is_some() {
         proved(client, now.generation)?;
         now.watched_until = None;
+        return said(output, &now, ", and has proved itself");
     }
-    said(output, &now, "the files are what serves already")
+    let how = match (&now.watched_until, now.changed) {
+        (Some(until), _) => format!(", watched until {until}"),
+        (None, true) => String::new(),
+        (None, false) => ": the files are what serves already".to_owned(),
+    };
+    said(output, &now, &how)
 }
 
 /// Goes back to the generation before.
 pub(super) fn rollback(client: &Client, output: &Output) -> Result<(), Error> {
     let now: InForce = client.post("/v1/policies/rollback", &serde_json::json!({}))?;
-    said(output, &now, "nothing changed")
+    said(output, &now, "; the files on disk are not what serves")
 }
 
-fn said(output: &Output, now: &InForce, unchanged: &str) -> Result<(), Error> {
+fn said(output: &Output, now: &InForce, how: &str) -> Result<(), Error> {
     if output.is_json() {
         return output.json(now);
     }
     let InForce { generation, hash, .. } = now;
-    let how = match (&now.watched_until, now.changed) {
-        (Some(until), _) => format!(", watched until {until}"),
-        (None, true) => String::new(),
-        (None, false) => format!(": {unchanged}"),
-    };
     output.line(format_args!(
         "generation {generation} ({}) is in force{how}",
         short(hash)

@@ -62,8 +62,10 @@ fn policies(policies: &PoliciesStatus) -> Vec<(&'static str, String)> {
         (
             "policies",
             format!(
-                "{} reloads, {} refusals, {} rollbacks",
-                policies.reloads, policies.refusals, policies.rollbacks
+                "{}, {}, {}",
+                count(policies.reloads, "reload"),
+                count(policies.refusals, "refusal"),
+                count(policies.rollbacks, "rollback")
             ),
         ),
     ];
@@ -91,7 +93,11 @@ fn policies(policies: &PoliciesStatus) -> Vec<(&'static str, String)> {
         ));
     }
     if let Some(refused) = &policies.refused {
-        let mut text = format!("{}, {}", refused.at, count(refused.problems.len(), "problem"));
+        let mut text = format!(
+            "{}, {}",
+            refused.at,
+            count(refused.problems.len() as u64, "problem")
+        );
         for problem in &refused.problems {
             text += &format!("\n{problem}");
         }
