@@ -115,12 +115,13 @@ pub async fn run(shard: ShardRef) {
     let bell = shard.borrow().hooks.effects().bell();
     loop {
         bell.notified().await;
-        let mut shard = shard.borrow_mut();
-        if shard.hooks.has_effects() {
-            shard.begin_turn();
-            shard.end_turn();
+        {
+            let mut shard = shard.borrow_mut();
+            if shard.hooks.has_effects() {
+                shard.begin_turn();
+                shard.end_turn();
+            }
         }
-        drop(shard);
         // Others first, where there is more. Yielding is not enough: tokio looks at the sockets only after 61 tasks.
         tokio::time::sleep(PAUSE).await;
     }

@@ -30,7 +30,7 @@ impl Shard {
             .slots
             .iter()
             .filter_map(|(at, slot)| match slot {
-                Slot::Live(live) if live.session.subscriptions.len() > 0 => Some(ConnId {
+                Slot::Live(live) if !live.session.subscriptions.is_empty() => Some(ConnId {
                     slot: u32::try_from(at).ok()?,
                     number: live.conn.number,
                 }),

@@ -29,7 +29,6 @@ impl ShardHooks {
     /// policy has its budget, so a turn takes at most `most` budgets an entry. An observer that waits goes on by itself:
     /// it must run in a `LocalSet`.
     pub fn run_observers(&mut self, most: usize) -> usize {
-        let began = Instant::now();
         for _ in 0..most {
             if fair::rest().is_some() {
                 break;
@@ -42,6 +41,7 @@ impl ShardHooks {
                     continue;
                 }
                 let mut told = Box::pin(tell(self.chain.clone(), n, event.clone()));
+                let began = Instant::now();
                 let at_once = told.as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 fair::took(began.elapsed());
                 if at_once.is_ready() {

@@ -85,15 +85,15 @@ fn verified(token: &str, options: &Options, now: f64) -> Result<Json, String> {
             .get(name)
             .map(|time| time.as_f64().ok_or_else(|| format!("`{name}` is no time")))
     };
-    if let Some(ends) = time("exp") {
-        if ends? + options.leeway <= now {
-            return Err("the token has expired".into());
-        }
+    if let Some(ends) = time("exp")
+        && ends? + options.leeway <= now
+    {
+        return Err("the token has expired".into());
     }
-    if let Some(begins) = time("nbf") {
-        if begins? - options.leeway > now {
-            return Err("the token is not valid yet".into());
-        }
+    if let Some(begins) = time("nbf")
+        && begins? - options.leeway > now
+    {
+        return Err("the token is not valid yet".into());
     }
     Ok(claims)
 }
