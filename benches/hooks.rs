@@ -168,6 +168,10 @@ fn main() {
             );
         },
     );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        panic!("no runtime")
+    };
     let password = b"DiKPTDBWa5OhUR4Sda7CWzXMWTc=";
     measure("auth.lua, signature checked", 20_000, || {
         let request = AuthRequest {
@@ -176,7 +180,7 @@ fn main() {
             method: None,
             data: None,
         };
-        black_box(shipped.authenticate(&request));
+        black_box(runtime.block_on(shipped.chain().authenticate(&request)));
     });
 
     let mut transform =
@@ -187,14 +191,16 @@ fn main() {
         qos: QoS::AtLeastOnce,
         retain: false,
         properties: Arc::default(),
+        origin: dunlin::message::Origin::Client,
+        id: dunlin::message::MessageId(0),
     };
     measure("publish: reads msg.size, passes", 100_000, || {
-        black_box(transform.publish(&one, event.clone()));
+        black_box(transform.publish(Some(&one), event.clone()));
     });
     let mut rewrite =
         script("return { publish = function(ctx, msg) return { topic = 'x/' .. msg.topic } end }");
     measure("publish: rewrites the topic", 100_000, || {
-        black_box(rewrite.publish(&one, event.clone()));
+        black_box(rewrite.publish(Some(&one), event.clone()));
     });
     let mut json = script(
         "return { publish = function(ctx, msg) local v = json.decode(msg.payload) v.t += 1 return { payload = json.encode(v) } end }",
@@ -203,7 +209,7 @@ fn main() {
         "publish: decodes, edits and encodes a small JSON payload",
         50_000,
         || {
-            black_box(json.publish(&one, event.clone()));
+            black_box(json.publish(Some(&one), event.clone()));
         },
     );
 
