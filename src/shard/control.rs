@@ -80,15 +80,19 @@ impl Shard {
                 let _nobody_waits = reply.send(built);
             }
             Control::Activate(number, watch, reply) => {
+                let Some((_, chain)) = self.staged.take_if(|(staged, _)| *staged == number) else {
+                    let _nobody_waits = reply.send(Duration::ZERO);
+                    return;
+                };
                 let began = Instant::now();
-                if let Some((_, chain)) = self.staged.take_if(|(staged, _)| *staged == number) {
-                    self.hooks.swap(chain, watch.as_ref());
-                    self.generation_changed();
-                    if watch.is_none() {
-                        self.withdraw_later(None);
-                    }
-                }
+                let retired = self.hooks.swap(chain, watch.as_ref());
                 let _nobody_waits = reply.send(began.elapsed());
+                // What follows takes its time, and is no part of the swap.
+                self.generation_changed();
+                if watch.is_none() {
+                    self.withdraw_later(None);
+                }
+                retired.end();
             }
             Control::Settle => {
                 self.hooks.settle();

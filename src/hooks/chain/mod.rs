@@ -102,6 +102,18 @@ impl Chain {
     }
 }
 
+/// Chains that serve no more.
+pub struct Retired(Vec<Rc<Chain>>);
+
+impl Retired {
+    /// Ends their tasks, tells their policies, and drops their states.
+    pub fn end(self) {
+        for chain in self.0 {
+            chain.retire("replaced");
+        }
+    }
+}
+
 /// The policies of a shard: the chain that answers, and what belongs to it over all its generations.
 ///
 /// A swap builds a second chain beside the first ([`ShardHooks::prepare`]), puts it in its place ([`ShardHooks::swap`]),
@@ -163,26 +175,30 @@ impl ShardHooks {
     }
 
     /// Serves with `next` from now on. With `watch` the chain before stays warm, and is asked for its opinion when the
-    /// new one denies something; without, it is retired.
-    pub fn swap(&mut self, next: Rc<Chain>, watch: Option<&Arc<Watch>>) {
+    /// new one denies something. What it answers with serves no more and is to be retired ([`Retired::end`]), which takes
+    /// its time.
+    #[must_use]
+    pub fn swap(&mut self, next: Rc<Chain>, watch: Option<&Arc<Watch>>) -> Retired {
         let before = std::mem::replace(&mut self.chain, next);
         before.set_active(false);
-        match (watch, self.second.take()) {
-            (Some(watch), None) => self.second = Some(SecondOpinion::new(before, watch)),
+        let retired = match (watch, self.second.take()) {
+            (Some(watch), None) => {
+                self.second = Some(SecondOpinion::new(before, watch));
+                Retired(Vec::new())
+            }
             (Some(watch), Some(second)) => {
                 // The one in between never proved itself, so there is no going back to it.
-                before.retire("replaced");
                 self.second = Some(SecondOpinion::new(second.chain().clone(), watch));
+                Retired(vec![before])
             }
             (None, second) => {
-                before.retire("replaced");
-                if let Some(second) = second {
-                    second.chain().retire("replaced");
-                }
+                let second = second.map(|second| second.chain().clone());
+                Retired(std::iter::once(before).chain(second).collect())
             }
-        }
+        };
         self.watched_by(watch);
         self.activate();
+        retired
     }
 
     /// The new chain has proved itself: the one before is retired.

@@ -256,7 +256,7 @@ fn what_waits_for_observers_outlives_a_swap() {
         resumed: false,
     });
     let next = old.hooks.prepare(&chain.load().unwrap()).unwrap();
-    old.hooks.swap(next, None);
+    old.hooks.swap(next, None).end();
     assert_eq!(run_observers(&mut old.hooks, 10), 0);
     assert_eq!(old.may_publish("t"), denied("1"));
 }
