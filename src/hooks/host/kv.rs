@@ -1,22 +1,20 @@
 //! `kv` and `state`: values that all shards share, and that outlive a reload. See [`crate::hooks::services`].
 
 use super::Host;
-use super::arguments::{bytes, wrong};
+use super::arguments::{as_number, bytes, number_or, seconds, whole_or, wrong};
 use crate::hooks::lua::convert::Converter;
-use crate::hooks::services::{Kv, KvError, KvValue};
-use mlua::{IntoLuaMulti, Lua, MultiValue, Table, Value};
+use crate::hooks::services::{Kv, KvError, KvValue, Space};
+use mlua::{FromLuaMulti, IntoLuaMulti, Lua, MultiValue, Table, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many keys `kv.keys` gives when it is not told.
+/// How many keys `kv.keys` gives at most, and when it is not told.
 const KEYS: usize = 1000;
-/// The space of `state`, within the policy's own: no key of a script begins with a zero byte.
-const STATE: u8 = 0;
 
 /// `kv`, with `kv.shared` for values of all policies.
 pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
-    let module = space(lua, host, "kv", &host.services.kv(&host.policy))?;
-    let shared = space(lua, host, "kv.shared", &host.services.kv(""))?;
+    let module = space(lua, host, "kv", Space::Of(host.policy.clone()))?;
+    let shared = space(lua, host, "kv.shared", Space::Shared)?;
     shared.set_readonly(true);
     module.raw_set("shared", shared)?;
     module.set_readonly(true);
@@ -25,200 +23,206 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
 
 /// `state`: a policy's own small values that survive a reload.
 pub(super) fn state(lua: &Lua, host: &Host) -> mlua::Result<Table> {
-    let module = lua.create_table()?;
-    let kv = host.services.kv(&host.policy);
-    let key = |name: &Value, called: &str| -> mlua::Result<Vec<u8>> {
-        let name = bytes(name, called, 1, "name")?;
-        Ok([&[STATE], &*name.as_bytes()].concat())
-    };
-    let (held, values) = (host.clone(), kv.clone());
-    let get = lua.create_function(move |lua, name: Value| {
-        let value = values.get(&key(&name, "state.get")?, held.clock.now());
-        value.map_or(Ok(Value::Nil), |value| to_lua(lua, &held, &value))
+    let module = Functions::new(lua, host, "state", Space::State(host.policy.clone()))?;
+    module.add("get", |lua, at, name: Value| {
+        let name = bytes(&name, "state.get", 1, "name")?;
+        at.to_lua(lua, at.kv.get(&name.as_bytes(), at.now()))
     })?;
-    module.raw_set("get", get)?;
-    let held = host.clone();
-    let set = lua.create_function(move |lua, (name, value): (Value, Value)| {
-        let (name, now) = (key(&name, "state.set")?, held.clock.now());
+    module.add("set", |lua, at, (name, value): (Value, Value)| {
+        let name = bytes(&name, "state.set", 1, "name")?;
         if value.is_nil() {
-            kv.delete(&name, now);
+            at.kv.delete(&name.as_bytes(), at.now());
             return true.into_lua_multi(lua);
         }
-        let value = of_lua(lua, &held, &value, "state.set", 2)?;
-        answer(lua, kv.put_if(&name, value, None, now, |_| true))
+        let value = at.of_lua(lua, &value, "state.set", 2, "value")?;
+        answer(
+            lua,
+            at.kv.put_if(&name.as_bytes(), value, None, at.now(), |_| true),
+        )
     })?;
-    module.raw_set("set", set)?;
-    module.set_readonly(true);
-    Ok(module)
+    module.table.set_readonly(true);
+    Ok(module.table)
 }
 
-fn space(lua: &Lua, host: &Host, name: &'static str, kv: &Arc<Kv>) -> mlua::Result<Table> {
-    let module = lua.create_table()?;
-    let named = move |function: &str| format!("{name}.{function}");
-
-    let (held, values) = (host.clone(), kv.clone());
-    let get = lua.create_function(move |lua, key: Value| {
-        let value = values.get(
-            &bytes(&key, &named("get"), 1, "key")?.as_bytes(),
-            held.clock.now(),
-        );
-        value.map_or(Ok(Value::Nil), |value| to_lua(lua, &held, &value))
+/// The functions of one space; `module` is what errors call it.
+fn space(lua: &Lua, host: &Host, module: &'static str, space: Space) -> mlua::Result<Table> {
+    let module = Functions::new(lua, host, module, space)?;
+    module.add("get", |lua, at, key: Value| {
+        let key = bytes(&key, &at.called("get"), 1, "key")?;
+        at.to_lua(lua, at.kv.get(&key.as_bytes(), at.now()))
     })?;
-    module.raw_set("get", get)?;
-
-    for (function, only_new) in [("set", false), ("add", true)] {
-        let (held, values) = (host.clone(), kv.clone());
-        let put = lua.create_function(move |lua, (key, value, ttl): (Value, Value, Value)| {
-            let called = named(function);
-            let key = bytes(&key, &called, 1, "key")?;
-            let value = of_lua(lua, &held, &value, &called, 2)?;
-            let ttl = seconds(&ttl, &called, 3)?;
-            let put = values.put_if(&key.as_bytes(), value, ttl, held.clock.now(), |old| {
-                !only_new || old.is_none()
-            });
-            answer(lua, put)
-        })?;
-        module.raw_set(function, put)?;
-    }
-
-    let (held, values) = (host.clone(), kv.clone());
-    let cas = lua.create_function(move |lua, (key, old, new, ttl): (Value, Value, Value, Value)| {
-        let called = named("cas");
-        let key = bytes(&key, &called, 1, "key")?;
-        let old = match &old {
-            Value::Nil => None,
-            old => Some(of_lua(lua, &held, old, &called, 2)?),
-        };
-        let new = of_lua(lua, &held, &new, &called, 3)?;
-        let ttl = seconds(&ttl, &called, 4)?;
-        let put = values.put_if(&key.as_bytes(), new, ttl, held.clock.now(), |there| {
-            there == old.as_ref()
-        });
-        answer(lua, put)
+    module.add("set", |lua, at, arguments| {
+        put(lua, at, "set", arguments, |_| true)
     })?;
-    module.raw_set("cas", cas)?;
-
-    let (held, values) = (host.clone(), kv.clone());
-    let incr = lua.create_function(
-        move |lua, (key, by, ttl): (Value, Value, Value)| -> mlua::Result<MultiValue> {
-            let called = named("incr");
+    module.add("add", |lua, at, arguments| {
+        put(lua, at, "add", arguments, |old| old.is_none())
+    })?;
+    module.add(
+        "cas",
+        |lua, at, (key, old, new, ttl): (Value, Value, Value, Value)| {
+            let called = at.called("cas");
             let key = bytes(&key, &called, 1, "key")?;
-            let by = match &by {
-                Value::Nil => 1.0,
-                by => number(by).ok_or_else(|| wrong(by, &called, 2, "by", "a number"))?,
+            let old = match &old {
+                Value::Nil => None,
+                old => Some(at.of_lua(lua, old, &called, 2, "old")?),
             };
-            let ttl = seconds(&ttl, &called, 3)?;
-            match values.incr(&key.as_bytes(), by, ttl, held.clock.now()) {
-                Ok(sum) => sum.into_lua_multi(lua),
-                Err(error) => (Value::Nil, words(error)).into_lua_multi(lua),
-            }
+            let new = at.of_lua(lua, &new, &called, 3, "new")?;
+            let ttl = seconds(&ttl, &called, 4, "ttl")?;
+            let put = at
+                .kv
+                .put_if(&key.as_bytes(), new, ttl, at.now(), |there| there == old.as_ref());
+            answer(lua, put)
         },
     )?;
-    module.raw_set("incr", incr)?;
-
-    let (held, values) = (host.clone(), kv.clone());
-    let delete = lua.create_function(move |_, key: Value| {
-        Ok(values.delete(
-            &bytes(&key, &named("delete"), 1, "key")?.as_bytes(),
-            held.clock.now(),
-        ))
+    module.add("incr", |lua, at, (key, by, ttl): (Value, Value, Value)| {
+        let called = at.called("incr");
+        let key = bytes(&key, &called, 1, "key")?;
+        let by = number_or(&by, 1.0, &called, 2, "by")?;
+        let ttl = seconds(&ttl, &called, 3, "ttl")?;
+        answer(lua, at.kv.incr(&key.as_bytes(), by, ttl, at.now()))
     })?;
-    module.raw_set("delete", delete)?;
-
-    let (held, values) = (host.clone(), kv.clone());
-    let ttl = lua.create_function(move |_, key: Value| {
-        let left = values.ttl(
-            &bytes(&key, &named("ttl"), 1, "key")?.as_bytes(),
-            held.clock.now(),
-        );
+    module.add("delete", |_, at, key: Value| {
+        let key = bytes(&key, &at.called("delete"), 1, "key")?;
+        Ok(at.kv.delete(&key.as_bytes(), at.now()))
+    })?;
+    module.add("ttl", |_, at, key: Value| {
+        let key = bytes(&key, &at.called("ttl"), 1, "key")?;
+        let left = at.kv.ttl(&key.as_bytes(), at.now());
         Ok(left.map(|left| left.map_or(f64::INFINITY, |left| left.as_secs_f64())))
     })?;
-    module.raw_set("ttl", ttl)?;
-
-    let (held, values) = (host.clone(), kv.clone());
-    let keys = lua.create_function(move |lua, (prefix, most): (Value, Option<usize>)| {
-        let prefix = match &prefix {
-            Value::Nil => Vec::new(),
-            prefix => bytes(prefix, &named("keys"), 1, "prefix")?.as_bytes().to_vec(),
-        };
-        // It looks at every value there is.
-        held.limits.work(1 << 20)?;
-        let found = values.keys(&prefix, most.unwrap_or(KEYS), held.clock.now());
-        let list = lua.create_table()?;
-        let own = found.iter().filter(|key| key.first() != Some(&STATE));
-        for (n, key) in own.enumerate() {
-            list.raw_set(n + 1, held.limits.string(lua, key)?)?;
-        }
-        Ok(list)
-    })?;
-    module.raw_set("keys", keys)?;
-    Ok(module)
+    module.add("keys", keys)?;
+    Ok(module.table)
 }
 
-/// Whether it was put; `nil` and why, when there was no room.
-fn answer(lua: &Lua, put: Result<bool, KvError>) -> mlua::Result<MultiValue> {
-    match put {
-        Ok(put) => put.into_lua_multi(lua),
-        Err(error) => (Value::Nil, words(error)).into_lua_multi(lua),
+fn put(
+    lua: &Lua,
+    at: &At,
+    function: &str,
+    (key, value, ttl): (Value, Value, Value),
+    may: impl Fn(Option<&KvValue>) -> bool,
+) -> mlua::Result<MultiValue> {
+    let called = at.called(function);
+    let key = bytes(&key, &called, 1, "key")?;
+    let value = at.of_lua(lua, &value, &called, 2, "value")?;
+    let ttl = seconds(&ttl, &called, 3, "ttl")?;
+    answer(lua, at.kv.put_if(&key.as_bytes(), value, ttl, at.now(), may))
+}
+
+fn keys(lua: &Lua, at: &At, (prefix, most, after): (Value, Value, Value)) -> mlua::Result<Table> {
+    let called = at.called("keys");
+    let optional = |value: &Value, n, name| match value {
+        Value::Nil => Ok(None),
+        value => bytes(value, &called, n, name).map(|text| Some(text.as_bytes().to_vec())),
+    };
+    let prefix = optional(&prefix, 1, "prefix")?.unwrap_or_default();
+    let most = whole_or(&most, KEYS, 1..=KEYS, &called, 2, "limit")?;
+    let after = optional(&after, 3, "after")?;
+    let look = || at.host.limits.work(1 << 16);
+    let found = at.kv.keys(&prefix, after.as_deref(), most, at.now(), look)?;
+    let list = lua.create_table()?;
+    for (n, key) in found.iter().enumerate() {
+        list.raw_set(n + 1, at.host.limits.string(lua, key)?)?;
+    }
+    Ok(list)
+}
+
+/// A module whose functions work on a space.
+struct Functions<'a> {
+    lua: &'a Lua,
+    table: Table,
+    at: At,
+}
+
+/// What each of them works with.
+#[derive(Clone)]
+struct At {
+    host: Host,
+    kv: Arc<Kv>,
+    module: &'static str,
+}
+
+impl<'a> Functions<'a> {
+    fn new(lua: &'a Lua, host: &Host, module: &'static str, space: Space) -> mlua::Result<Self> {
+        Ok(Self {
+            lua,
+            table: lua.create_table()?,
+            at: At {
+                host: host.clone(),
+                kv: host.services.kv(space),
+                module,
+            },
+        })
+    }
+
+    fn add<A: FromLuaMulti, R: IntoLuaMulti>(
+        &self,
+        name: &str,
+        function: impl Fn(&Lua, &At, A) -> mlua::Result<R> + 'static,
+    ) -> mlua::Result<()> {
+        let at = self.at.clone();
+        let function = self
+            .lua
+            .create_function(move |lua, arguments| function(lua, &at, arguments))?;
+        self.table.raw_set(name, function)
     }
 }
 
-fn words(error: KvError) -> &'static str {
-    match error {
-        KvError::Full => "full: delete something, or give values a time to live",
-        KvError::NoNumber => "the value is no number",
+impl At {
+    fn called(&self, function: &str) -> String {
+        format!("{}.{function}", self.module)
     }
-}
 
-fn number(value: &Value) -> Option<f64> {
-    value
-        .as_number()
-        .or_else(|| value.as_integer().map(|n| n as f64))
-        .filter(|n| n.is_finite())
-}
-
-fn seconds(value: &Value, called: &str, n: usize) -> mlua::Result<Option<Duration>> {
-    if value.is_nil() {
-        return Ok(None);
+    fn now(&self) -> Duration {
+        self.host.clock.now()
     }
-    let seconds = number(value).filter(|seconds| *seconds > 0.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .map(Some)
-        .ok_or_else(|| wrong(value, called, n, "ttl", "a number of seconds above 0"))
-}
 
-fn of_lua(lua: &Lua, host: &Host, value: &Value, called: &str, n: usize) -> mlua::Result<KvValue> {
-    Ok(match value {
-        Value::Boolean(b) => KvValue::Bool(*b),
-        Value::String(_) => KvValue::Text(bytes(value, called, n, "value")?.as_bytes().as_ref().into()),
-        Value::Table(_) => {
-            let json = Converter::small(lua, &host.limits).make_json(value)?;
-            KvValue::Json(json.to_string().into())
-        }
-        other => match number(other) {
-            Some(number) => KvValue::Number(number),
-            None => {
-                return Err(wrong(
-                    other,
-                    called,
-                    n,
-                    "value",
-                    "a string, a number, a boolean or a small table",
-                ));
+    fn of_lua(&self, lua: &Lua, value: &Value, called: &str, n: usize, name: &str) -> mlua::Result<KvValue> {
+        Ok(match value {
+            Value::Boolean(b) => KvValue::Bool(*b),
+            Value::String(_) => KvValue::Text(bytes(value, called, n, name)?.as_bytes().as_ref().into()),
+            Value::Table(_) | Value::UserData(_) => {
+                let json = Converter::small(lua, &self.host.limits).make_json(value);
+                let json = json.map_err(|error| {
+                    mlua::Error::runtime(format!("{called}: argument {n} ({name}): {}", words_of(&error)))
+                })?;
+                KvValue::Json(json.to_string().into())
             }
-        },
-    })
+            other => {
+                const WANTED: &str = "a string, a number, a boolean or a small table";
+                let number = as_number(other).ok_or_else(|| wrong(other, called, n, name, WANTED))?;
+                KvValue::Number(number)
+            }
+        })
+    }
+
+    fn to_lua(&self, lua: &Lua, value: Option<KvValue>) -> mlua::Result<Value> {
+        Ok(match value {
+            None => Value::Nil,
+            Some(KvValue::Bool(b)) => Value::Boolean(b),
+            Some(KvValue::Number(n)) => Value::Number(n),
+            Some(KvValue::Text(text)) => Value::String(self.host.limits.string(lua, text)?),
+            Some(KvValue::Json(text)) => {
+                let json = serde_json::from_str(&text).map_err(mlua::Error::external)?;
+                Converter::new(lua, &self.host.limits).make_lua(&json)?
+            }
+        })
+    }
 }
 
-fn to_lua(lua: &Lua, host: &Host, value: &KvValue) -> mlua::Result<Value> {
-    Ok(match value {
-        KvValue::Bool(b) => Value::Boolean(*b),
-        KvValue::Number(n) => Value::Number(*n),
-        KvValue::Text(text) => Value::String(host.limits.string(lua, text)?),
-        KvValue::Json(text) => {
-            let json = serde_json::from_str(text).map_err(mlua::Error::external)?;
-            Converter::new(lua, &host.limits).make_lua(&json)?
-        }
-    })
+fn words_of(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::RuntimeError(message) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What came of it; `nil` and why, when it could not be done.
+fn answer(lua: &Lua, done: Result<impl IntoLuaMulti, KvError>) -> mlua::Result<MultiValue> {
+    let why = match done {
+        Ok(done) => return done.into_lua_multi(lua),
+        Err(KvError::Full) => "full: delete something, or give values a time to live",
+        Err(KvError::NoNumber) => "the value is no number",
+        Err(KvError::TooLarge) => "the sum is too large for a number",
+    };
+    (Value::Nil, why).into_lua_multi(lua)
 }

@@ -1,42 +1,52 @@
 //! `metrics`: a policy's own counters, gauges and histograms.
 
 use super::Host;
-use super::arguments::{text, wrong};
+use super::arguments::{as_number, number, number_or, text, wrong, wrong_field};
 use crate::hooks::services::{Meter, Wanted};
 use mlua::{Lua, Table, UserData, UserDataMethods, Value};
 
 /// Upper ends of a histogram's buckets when the script names none: times in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
-/// How many labels and buckets a series may have.
+/// How many labels a series may have, and how many buckets.
 const MOST: usize = 32;
+/// How long the name of a metric or a label may be, and a label's value.
+const LONGEST: usize = 128;
+/// What Prometheus puts behind the names of metrics of some kinds: two metrics would get one name.
+const ENDINGS: [&str; 6] = ["_total", "_sum", "_count", "_bucket", "_created", "_info"];
+/// Labels that exist already.
+const TAKEN: [&str; 3] = ["policy", "le", "quantile"];
 
 impl UserData for Meter {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("inc", |_, this, by: Option<f64>| {
-            let by = by.unwrap_or(1.0);
+        methods.add_method("inc", |_, this, by: Value| {
+            let by = number_or(&by, 1.0, "inc", 1, "by")?;
             match this {
                 Meter::Counter(counter) if by >= 0.0 => drop(counter.inc_by(by)),
                 Meter::Counter(_) => {
-                    return Err(mlua::Error::runtime("a counter does not count down; use a gauge"));
+                    return Err(mlua::Error::runtime(
+                        "inc: a counter does not count down; use a gauge",
+                    ));
                 }
                 Meter::Gauge(gauge) => drop(gauge.inc_by(by)),
-                Meter::Histogram(_) => return Err(mlua::Error::runtime("a histogram has observe(value)")),
+                Meter::Histogram(_) => {
+                    return Err(mlua::Error::runtime("inc: a histogram has observe(value)"));
+                }
             }
             Ok(())
         });
-        methods.add_method("set", |_, this, value: f64| match this {
+        methods.add_method("set", |_, this, value: Value| match this {
             Meter::Gauge(gauge) => {
-                gauge.set(value);
+                gauge.set(number(&value, "set", 1, "value")?);
                 Ok(())
             }
-            _ => Err(mlua::Error::runtime("only a gauge can be set")),
+            _ => Err(mlua::Error::runtime("set: only a gauge can be set")),
         });
-        methods.add_method("observe", |_, this, value: f64| match this {
+        methods.add_method("observe", |_, this, value: Value| match this {
             Meter::Histogram(histogram) => {
-                histogram.observe(value);
+                histogram.observe(number(&value, "observe", 1, "value")?);
                 Ok(())
             }
-            _ => Err(mlua::Error::runtime("only a histogram has observe")),
+            _ => Err(mlua::Error::runtime("observe: only a histogram observes")),
         });
     }
 }
@@ -45,39 +55,31 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let module = lua.create_table()?;
     for kind in ["counter", "gauge", "histogram"] {
         let held = host.clone();
-        let make = lua.create_function(move |_, (name, options): (Value, Value)| {
+        let make = lua.create_function(move |_, (name, labels): (Value, Value)| {
             let called = format!("metrics.{kind}");
             let name = text(&name, &called, 1, "name")?;
-            let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
-            if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            check_name(&name, "a metric", &called)?;
+            if let Some(ending) = ENDINGS.iter().find(|ending| name.ends_with(**ending)) {
                 return Err(mlua::Error::runtime(format!(
-                    "{called}: `{}` is no name of a metric: letters, digits and _, a letter first",
+                    "{called}: `{}` ends in `{ending}`, which Prometheus adds by itself; leave it out",
                     &*name
                 )));
             }
-            let options = match &options {
+            let labels = match &labels {
                 Value::Nil => None,
-                Value::Table(table) => Some(table.clone()),
+                Value::Table(table) => Some(table),
                 other => return Err(wrong(other, &called, 2, "labels", "a table of labels")),
             };
             let wanted = match kind {
                 "counter" => Wanted::Counter,
                 "gauge" => Wanted::Gauge,
-                _ => Wanted::Histogram(buckets(options.as_ref())?),
+                _ => Wanted::Histogram(buckets(labels, &called)?),
             };
-            let mut labels = vec![("policy".to_owned(), held.policy.to_string())];
-            for pair in options.iter().flat_map(mlua::Table::pairs::<String, Value>) {
-                let (label, value) = pair?;
-                if label == "buckets" {
-                    continue;
-                }
-                if labels.len() >= MOST {
-                    return Err(mlua::Error::runtime(format!("{called}: more than {MOST} labels")));
-                }
-                labels.push((label, value.to_string()?));
-            }
-            labels.sort();
-            let series = held.services.meters().series(&name, labels, wanted);
+            let labels = read_labels(labels, kind == "histogram", &called)?;
+            let series = held
+                .services
+                .meters()
+                .series(&held.policy, &name, labels, &wanted);
             series.map_err(|why| mlua::Error::runtime(format!("{called}: {why}")))
         })?;
         module.raw_set(kind, make)?;
@@ -86,14 +88,87 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     Ok(module)
 }
 
-fn buckets(options: Option<&Table>) -> mlua::Result<Vec<f64>> {
-    let given: Option<Vec<f64>> = match options {
-        Some(options) => options.raw_get("buckets")?,
-        None => None,
+fn check_name(name: &str, of: &str, called: &str) -> mlua::Result<()> {
+    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
+    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if first && rest && name.len() <= LONGEST {
+        return Ok(());
+    }
+    let name: String = name.chars().take(LONGEST).collect();
+    Err(mlua::Error::runtime(format!(
+        "{called}: `{name}` is no name of {of}: letters, digits and _, a letter first, {LONGEST} of them at most"
+    )))
+}
+
+fn read_labels(
+    labels: Option<&Table>,
+    has_buckets: bool,
+    called: &str,
+) -> mlua::Result<Vec<(String, String)>> {
+    let mut read = Vec::new();
+    for pair in labels.into_iter().flat_map(mlua::Table::pairs::<Value, Value>) {
+        let (name, value) = pair?;
+        let name = name.to_string()?;
+        if has_buckets && name == "buckets" {
+            continue;
+        }
+        check_name(&name, "a label", called)?;
+        if TAKEN.contains(&name.as_str()) {
+            return Err(mlua::Error::runtime(format!(
+                "{called}: the label `{name}` is taken; give it another name"
+            )));
+        }
+        let plain = matches!(
+            value,
+            Value::String(_) | Value::Number(_) | Value::Integer(_) | Value::Boolean(_)
+        );
+        if !plain {
+            return Err(wrong_field(
+                &value,
+                called,
+                &name,
+                "a string, a number or a boolean",
+            ));
+        }
+        let value = value.to_string()?;
+        if value.len() > LONGEST {
+            return Err(mlua::Error::runtime(format!(
+                "{called}: the label `{name}` has a value of {} bytes, {LONGEST} are allowed",
+                value.len()
+            )));
+        }
+        if read.len() == MOST {
+            return Err(mlua::Error::runtime(format!(
+                "{called}: there are more than {MOST} labels"
+            )));
+        }
+        read.push((name, value));
+    }
+    read.sort();
+    Ok(read)
+}
+
+fn buckets(labels: Option<&Table>, called: &str) -> mlua::Result<Vec<f64>> {
+    let given: Value = labels.map_or(Ok(Value::Nil), |labels| labels.raw_get("buckets"))?;
+    let list = match &given {
+        Value::Nil => return Ok(BUCKETS.to_vec()),
+        Value::Table(list) if (1..=MOST).contains(&list.raw_len()) => list,
+        other => {
+            let wanted = format!("a list of 1 to {MOST} numbers");
+            return Err(wrong_field(other, called, "buckets", &wanted));
+        }
     };
-    let mut buckets = given.unwrap_or_else(|| BUCKETS.to_vec());
-    buckets.truncate(MOST);
-    buckets.retain(|bucket| bucket.is_finite());
-    buckets.sort_by(f64::total_cmp);
-    Ok(buckets)
+    let mut ends = Vec::new();
+    for end in list.sequence_values::<Value>() {
+        let end = end?;
+        let end = as_number(&end)
+            .ok_or_else(|| wrong_field(&end, called, "buckets", "a list of finite numbers"))?;
+        ends.push(end);
+    }
+    if !ends.is_sorted_by(|a, b| a < b) {
+        return Err(mlua::Error::runtime(format!(
+            "{called}: `buckets` must rise from each to the next"
+        )));
+    }
+    Ok(ends)
 }

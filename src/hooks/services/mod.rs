@@ -15,6 +15,7 @@ mod redis;
 mod sql;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
@@ -22,7 +23,7 @@ use std::sync::OnceLock;
 pub(crate) use backends::Backends;
 use dashmap::DashMap;
 pub(crate) use http::{HttpAnswer, HttpRequest};
-pub(crate) use kv::{Kv, KvError, KvValue};
+pub(crate) use kv::{Kv, KvError, KvTotals, KvValue, Space};
 pub(crate) use meters::{Meter, Wanted};
 pub use meters::{Meters, MetersOf};
 pub(crate) use redis::RedisServer;
@@ -38,15 +39,14 @@ const COMPUTING: usize = 2;
 #[derive(Debug, Default)]
 pub struct Services {
     worker: OnceLock<Worker>,
-    /// By policy; the shared space has an empty name, which no policy can have.
-    spaces: DashMap<Arc<str>, Arc<Kv>>,
+    spaces: DashMap<Space, Arc<Kv>>,
     meters: Meters,
     /// Clients and pools, by what they were made from: a reload that changes nothing about a backend keeps its connections.
     https: DashMap<String, Arc<http::HttpClient>>,
     redises: DashMap<String, Arc<RedisServer>>,
     databases: DashMap<String, Arc<Database>>,
-    /// Slow computing that waits or runs.
-    computing: std::sync::atomic::AtomicUsize,
+    /// Slow computing that waits or runs: one clone for each, besides this.
+    computing: Arc<()>,
 }
 
 /// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
@@ -81,12 +81,23 @@ impl Worker {
 const COMPUTING_WAITS: usize = 64;
 
 impl Services {
-    /// The values of the policy of this name; an empty name is the space that all share.
-    pub(crate) fn kv(&self, space: &str) -> Arc<Kv> {
-        if let Some(known) = self.spaces.get(space) {
-            return known.clone();
-        }
-        self.spaces.entry(space.into()).or_default().clone()
+    /// The values of this space.
+    pub(crate) fn kv(&self, space: Space) -> Arc<Kv> {
+        let new = || Arc::new(Kv::new(&space));
+        self.spaces.entry(space.clone()).or_insert_with(new).clone()
+    }
+
+    /// What each space of values holds, by policy and module.
+    pub(crate) fn kv_totals(&self) -> BTreeMap<(String, &'static str), KvTotals> {
+        let of = |space: &Space| match space {
+            Space::Of(policy) => (policy.to_string(), "kv"),
+            Space::State(policy) => (policy.to_string(), "state"),
+            Space::Shared => (String::new(), "kv.shared"),
+        };
+        self.spaces
+            .iter()
+            .map(|space| (of(space.key()), space.totals()))
+            .collect()
     }
 
     /// The policies' own metrics.
@@ -120,7 +131,8 @@ impl Services {
         (&mut task.0).await.map_err(io::Error::other)
     }
 
-    /// Computes something slow off every thread that serves clients. What has begun is finished, although nobody waits.
+    /// Computes something slow off every thread that serves clients. When the caller is dropped, what has not begun is left
+    /// out; what has begun is finished, although nobody waits.
     ///
     /// # Errors
     /// Too much waits already, the runtime does not start, or the work panicked.
@@ -128,17 +140,16 @@ impl Services {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        use std::sync::atomic::Ordering::Relaxed;
-        if self.computing.fetch_add(1, Relaxed) >= COMPUTING_WAITS {
-            self.computing.fetch_sub(1, Relaxed);
+        let place = self.computing.clone();
+        if Arc::strong_count(&place) > COMPUTING_WAITS + 1 {
             return Err(io::Error::other("busy: too much is being computed already"));
         }
-        let done = match self.handle() {
-            Ok(handle) => handle.spawn_blocking(work).await.map_err(io::Error::other),
-            Err(error) => Err(error),
-        };
-        self.computing.fetch_sub(1, Relaxed);
-        done
+        let mut task = AbortOnDrop(self.handle()?.spawn_blocking(move || {
+            // The place is free again when the work is done or left out, whatever became of the caller.
+            let _place = place;
+            work()
+        }));
+        (&mut task.0).await.map_err(io::Error::other)
     }
 }
 
@@ -178,5 +189,31 @@ mod tests {
         });
         assert!(!ran.load(Ordering::Relaxed));
         assert_eq!(runtime.block_on(services.compute(|| 7)).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_storm_of_slow_work_is_refused_and_leaves_nothing_behind() {
+        let services = Services::default();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let slow = || services.compute(|| std::thread::sleep(Duration::from_millis(200)));
+        runtime.block_on(async {
+            // All of them are asked once, which queues them; then their callers give up.
+            let mut storm: Vec<_> = (0..COMPUTING_WAITS + 5).map(|_| Box::pin(slow())).collect();
+            let mut busy = 0;
+            for work in &mut storm {
+                let asked = tokio::time::timeout(Duration::ZERO, work).await;
+                busy +=
+                    usize::from(asked.is_ok_and(|done| done.unwrap_err().to_string().starts_with("busy")));
+            }
+            assert_eq!(busy, 5);
+            drop(storm);
+            let start = std::time::Instant::now();
+            while Arc::strong_count(&services.computing) > 1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                // Left out, not worked off: that would take six seconds.
+                assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+            }
+            slow().await.unwrap();
+        });
     }
 }
