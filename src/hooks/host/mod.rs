@@ -21,6 +21,7 @@ mod meters;
 pub(crate) mod modules;
 mod mqtt;
 mod passwords;
+mod pattern;
 mod re;
 mod redis;
 mod sql;

@@ -194,7 +194,9 @@ fn encode_kv(services: &Services, encoder: &mut DescriptorEncoder<'_>) -> std::f
             let labels = [("policy", policy.as_str()), ("module", *module)];
             let mut series = metric.encode_family(&labels)?;
             match kind {
-                MetricType::Counter => series.encode_counter::<[(&str, &str); 0], _, u64>(&read(totals), None)?,
+                MetricType::Counter => {
+                    series.encode_counter::<[(&str, &str); 0], _, u64>(&read(totals), None)?
+                }
                 _ => series.encode_gauge(&read(totals))?,
             }
         }
