@@ -14,6 +14,7 @@ mod crypto;
 mod effects;
 mod http;
 mod json;
+mod json_path;
 mod jwt;
 mod kv;
 mod log;

@@ -110,11 +110,9 @@ impl<'a> Converter<'a> {
             Json::Number(n) => match (n.as_i64(), n.as_f64()) {
                 (Some(n), _) if n.unsigned_abs() <= EXACT.unsigned_abs() => Value::Integer(n),
                 (None, Some(f)) if !n.is_u64() => Value::Number(f),
-                _ => self.limits.room(self.lua, SMALL_OBJECT, || {
-                    self.lua
-                        .create_userdata(BigInteger(n.clone()))
-                        .map(Value::UserData)
-                })?,
+                _ => self
+                    .limits
+                    .room(self.lua, SMALL_OBJECT, || BigInteger::value(self.lua, n))?,
             },
             Json::String(s) => Value::String(self.string(s)?),
             Json::Array(items) => {
@@ -209,14 +207,49 @@ fn number(n: f64) -> mlua::Result<Number> {
     Number::from_f64(n).ok_or_else(|| mlua::Error::runtime(format!("{n} has no form in JSON")))
 }
 
-/// An integer of JSON or CBOR that a double cannot hold. Scripts can compare it, print it, and put it where it came from.
+/// An integer of JSON or CBOR that a double cannot hold. Scripts can compare it with its like, print it, join it to a string,
+/// and put it where it came from.
 pub(crate) struct BigInteger(pub(crate) Number);
+
+impl BigInteger {
+    /// A number as scripts have it: this where a double cannot hold it.
+    pub(crate) fn value(lua: &Lua, number: &Number) -> mlua::Result<Value> {
+        match number.as_i64() {
+            Some(small) if small.unsigned_abs() <= EXACT.unsigned_abs() => Ok(Value::Integer(small)),
+            _ => lua.create_userdata(Self(number.clone())).map(Value::UserData),
+        }
+    }
+
+    fn wide(&self) -> i128 {
+        let signed = self.0.as_i64().map(i128::from);
+        signed.or(self.0.as_u64().map(i128::from)).unwrap_or_default()
+    }
+}
 
 impl UserData for BigInteger {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
+        type Other = UserDataRef<BigInteger>;
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.to_string()));
-        methods.add_meta_method(MetaMethod::Eq, |_, this, other: UserDataRef<BigInteger>| {
-            Ok(this.0 == other.0)
+        methods.add_meta_method(MetaMethod::Eq, |_, this, other: Other| Ok(this.0 == other.0));
+        methods.add_meta_method(MetaMethod::Lt, |_, this, other: Other| {
+            Ok(this.wide() < other.wide())
+        });
+        methods.add_meta_method(MetaMethod::Le, |_, this, other: Other| {
+            Ok(this.wide() <= other.wide())
+        });
+        // Either side may be the integer.
+        methods.add_meta_function(MetaMethod::Concat, |lua, (left, right): (Value, Value)| {
+            let part = |value: &Value| match value {
+                Value::String(text) => Ok(text.as_bytes().to_vec()),
+                Value::Integer(_) | Value::Number(_) | Value::UserData(_) => {
+                    value.to_string().map(String::into_bytes)
+                }
+                other => Err(mlua::Error::runtime(format!(
+                    "an integer cannot be joined to a {}",
+                    kind(other)
+                ))),
+            };
+            lua.create_string([part(&left)?, part(&right)?].concat())
         });
     }
 }
