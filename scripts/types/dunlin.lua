@@ -312,7 +312,7 @@ function Cache:get(key) end
 
 ---remembers a value
 ---@param key string # under which key
----@param value any # any value
+---@param value any # any value; nil forgets the key
 ---@param ttl? number # for how many seconds; the cache's own if none
 function Cache:set(key, value, ttl) end
 
@@ -321,10 +321,11 @@ function Cache:set(key, value, ttl) end
 ---@return boolean truth # whether it is so
 function Cache:delete(key) end
 
----the value under a key, or what `load` returns, which is remembered
+---the value under a key, or what `load(key)` returns, which is remembered unless it is nil
 ---@param key string # under which key
 ---@param load function # is called for a value that is not remembered; it may wait
----@return any value # the value; nil when there is none
+---@return any value # the value; nil when `load` has none
+---@return string? why # why there is no result
 function Cache:fetch(key, load) end
 
 ---What `metrics.counter` makes.
@@ -412,7 +413,7 @@ cbor = {}
 ---@return string? why # why there is no result
 function cbor.decode(data) end
 
----a string that is no UTF-8 goes out as bytes, one that is as text
+---a string that is no UTF-8 goes out as bytes, one that is as text; the keys of maps are sorted
 ---@param value any # what to encode
 ---@return string bytes # the result
 function cbor.encode(value) end
@@ -580,6 +581,27 @@ function json.encode(value) end
 ---@return table list # the same table
 function json.array(list) end
 
+---the integer, also beyond 2^53
+---@param digits string # an integer of at most 64 bits
+---@return any value # the value; nil for what is none
+---@return string? why # why there is no result
+function json.int(digits) end
+
+---one value of a text, without building the rest; nil when it is not there
+---@param text string # a JSON text
+---@param path string | any[] # names and, in lists, numbers from 1: `"values.1.name"`, or a list of such steps
+---@return any value # the value; nil for what is none
+---@return string? why # why there is no result
+function json.get(text, path) end
+
+---a text with one value replaced, added or taken out
+---@param text string # a JSON text
+---@param path string | any[] # names and, in lists, numbers from 1: `"values.1.name"`, or a list of such steps
+---@param value any # what comes there; nil takes it out
+---@return string? text # the text, otherwise byte for byte as it was
+---@return string? why # why there is no result
+function json.set(text, path, value) end
+
 ---A policy's values, shared by all shards; they outlive a reload, not the process.
 ---@class dunlin.module.kv
 kv = {}
@@ -632,11 +654,12 @@ function kv.delete(key) end
 ---@return number? seconds # how long it stays; nil when there is none
 function kv.ttl(key) end
 
----keys that there are; it looks at all of them
+---keys that there are, page by page
 ---@param prefix? string # how they begin
----@param most? integer # how many at most, 1,000 if none
----@return string[] keys # in no order
-function kv.keys(prefix, most) end
+---@param limit? integer # how many at most, 1,000 if none
+---@param after? string # those behind this key: the last of the page before
+---@return string[] keys # in order of their bytes
+function kv.keys(prefix, limit, after) end
 
 ---The same for all policies together.
 ---@class dunlin.module.kv.shared
@@ -690,11 +713,12 @@ function kv.shared.delete(key) end
 ---@return number? seconds # how long it stays; nil when there is none
 function kv.shared.ttl(key) end
 
----keys that there are; it looks at all of them
+---keys that there are, page by page
 ---@param prefix? string # how they begin
----@param most? integer # how many at most, 1,000 if none
----@return string[] keys # in no order
-function kv.shared.keys(prefix, most) end
+---@param limit? integer # how many at most, 1,000 if none
+---@param after? string # those behind this key: the last of the page before
+---@return string[] keys # in order of their bytes
+function kv.shared.keys(prefix, limit, after) end
 
 ---Lines in the broker's log, marked with the policy's name.
 ---@class dunlin.module.log
@@ -770,7 +794,7 @@ function mqtt.reauthorize(options) end
 ---@return table[] sessions # what is known of each
 function mqtt.sessions(options) end
 
----Regular expressions in linear time, whatever a stranger puts into a topic or a payload. The syntax is that of Rust's `regex`.
+---Regular expressions that take little time, whatever a stranger puts into a topic or a payload. The syntax is that of Rust's `regex`.
 ---@class dunlin.module.re
 re = {}
 
@@ -859,13 +883,25 @@ function task.sleep(seconds) end
 ---@param body function # what to do; it may wait
 function task.every(seconds, body) end
 
----The clock.
+---The clock, and times as text, in UTC.
 ---@class dunlin.module.time
 time = {}
 
 ---seconds since 1970
 ---@return number seconds # with fractions
 function time.now() end
+
+---a time as text, to the millisecond
+---@param seconds number # since 1970
+---@param format? string # as of strftime; RFC 3339 if none
+---@return string text # the time
+function time.format(seconds, format) end
+
+---the time that a text says, with any offset
+---@param text string # such as `2026-11-23T13:20:00Z`
+---@return number? seconds # since 1970; nil for bad text
+---@return string? why # why there is no result
+function time.parse_rfc3339(text) end
 
 ---What MQTT says about topic names and filters.
 ---@class dunlin.module.topic

@@ -4,7 +4,9 @@
 use super::Host;
 use super::arguments::{bytes, wrong};
 use crate::hooks::lua::convert::{BigInteger, Converter, MAX_DEPTH};
+use crate::hooks::lua::decode::Undecoded;
 use ciborium::Value as Cbor;
+use ciborium::value::CanonicalValue;
 use mlua::{AnyUserData, IntoLuaMulti, Lua, LuaSerdeExt, LuaString, MultiValue, Table, UserData, Value};
 
 /// A string that is bytes.
@@ -23,8 +25,12 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         let read = ciborium::de::from_reader_with_recursion_limit::<Cbor, _>(&mut rest, MAX_DEPTH);
         match read {
             Ok(_) if !rest.is_empty() => (Value::Nil, "there is more behind the value").into_lua_multi(lua),
-            Ok(value) => to_lua(&mut Converter::new(lua, &held.limits), &value, 0)?.into_lua_multi(lua),
-            Err(why) => (Value::Nil, why.to_string()).into_lua_multi(lua),
+            Ok(value) => match to_lua(&mut Converter::new(lua, &held.limits), &value, 0) {
+                Ok(value) => value.into_lua_multi(lua),
+                Err(Undecoded::Content(why)) => (Value::Nil, why).into_lua_multi(lua),
+                Err(Undecoded::Call(error)) => Err(error),
+            },
+            Err(why) => (Value::Nil, words(&why)).into_lua_multi(lua),
         }
     })?;
     module.raw_set("decode", decode)?;
@@ -46,7 +52,17 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     Ok(module)
 }
 
-fn to_lua(converter: &mut Converter<'_>, value: &Cbor, depth: usize) -> mlua::Result<Value> {
+fn words(why: &ciborium::de::Error<std::io::Error>) -> String {
+    use ciborium::de::Error;
+    match why {
+        Error::Io(_) => "it ends too early".into(),
+        Error::Syntax(at) => format!("what begins at byte {} is no CBOR", at + 1),
+        Error::Semantic(_, why) => why.clone(),
+        Error::RecursionLimitExceeded => format!("it nests deeper than {MAX_DEPTH} levels"),
+    }
+}
+
+fn to_lua(converter: &mut Converter<'_>, value: &Cbor, depth: usize) -> Result<Value, Undecoded> {
     converter.step(depth)?;
     let lua = converter.lua();
     Ok(match value {
@@ -78,17 +94,15 @@ fn to_lua(converter: &mut Converter<'_>, value: &Cbor, depth: usize) -> mlua::Re
             let table = converter.new_table()?;
             for (n, (key, item)) in pairs.iter().enumerate() {
                 let key = to_lua(converter, key, depth + 1)?;
-                if matches!(key, Value::Nil) || matches!(key, Value::Number(n) if n.is_nan()) {
-                    return Err(mlua::Error::runtime(
-                        "cbor.decode: a map has a key that a table cannot have",
-                    ));
+                if matches!(key, Value::Number(n) if n.is_nan()) {
+                    return Err(Undecoded::Content("a map has a key that is no number".into()));
                 }
                 let item = to_lua(converter, item, depth + 1)?;
                 converter.put(n, || table.raw_set(key, item))?;
             }
             Value::Table(table)
         }
-        _ => return Err(mlua::Error::runtime("cbor.decode: a value of an unknown kind")),
+        _ => return Err(Undecoded::Content("it holds a value of an unknown kind".into())),
     })
 }
 
@@ -134,6 +148,8 @@ fn of_lua(converter: &mut Converter<'_>, value: &Value, depth: usize) -> mlua::R
                         of_lua(converter, item, depth + 1)?,
                     ));
                 }
+                // One value has one text, as with JSON: the shorter key first, then by its bytes (RFC 8949, 4.2.3).
+                map.sort_by_cached_key(|(key, _)| CanonicalValue::from(key.clone()));
                 Cbor::Map(map)
             }
         }

@@ -5,7 +5,7 @@ use super::{MAX_INPUT, json_path};
 use crate::hooks::lua::convert::{BigInteger, Converter};
 use crate::hooks::lua::decode::{Undecoded, decode};
 use crate::hooks::lua::limits::Limits;
-use mlua::{IntoLua, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Table, Value};
+use mlua::{IntoLua, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Table, Value, Variadic};
 use std::rc::Rc;
 
 pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
@@ -54,9 +54,15 @@ pub(super) fn module(lua: &Lua, limits: &Rc<Limits>) -> mlua::Result<Table> {
     module.raw_set("get", get)?;
     let held = limits.clone();
     let set = lua.create_function(
-        move |lua, (text, path, value): (Value, Value, Value)| -> mlua::Result<MultiValue> {
+        move |lua, (text, path, value): (Value, Value, Variadic<Value>)| -> mlua::Result<MultiValue> {
+            // A forgotten argument must not take anything out.
+            let Some(value) = value.first() else {
+                return Err(mlua::Error::runtime(
+                    "json.set: argument 3 (value) is missing; write nil to take out what is there",
+                ));
+            };
             let (text, path) = (payload(&text, "json.set", &held)?, read_path(&path, "json.set")?);
-            let new = match &value {
+            let new = match value {
                 Value::Nil => None,
                 value => {
                     let new = Converter::new(lua, &held).make_json(value);
@@ -141,7 +147,8 @@ fn int(lua: &Lua, digits: Value) -> mlua::Result<MultiValue> {
         .into_lua_multi(lua)
 }
 
-fn named(function: &str, error: &mlua::Error) -> mlua::Error {
+/// The error with the name of the function before it.
+pub(super) fn named(function: &str, error: &mlua::Error) -> mlua::Error {
     match error {
         mlua::Error::RuntimeError(message) => mlua::Error::runtime(format!("{function}: {message}")),
         other => other.clone(),
@@ -199,6 +206,7 @@ mod tests {
         assert!(
             run("return json.set('{}', 'a', print)").contains("json.set: a function has no form in JSON")
         );
+        assert!(run("return json.set('{}', 'a')").contains("json.set: argument 3 (value) is missing"));
         assert!(run("return json.get('{}', ('a.'):rep(99))").contains("more than 64 steps"));
     }
 

@@ -2,15 +2,17 @@
 //! shard's thread and awaited; when too many wait already the answer is `nil` and "busy".
 
 use super::Host;
-use super::arguments::bytes;
+use super::arguments::{bytes, whole_or};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use mlua::{Lua, Table, Value};
 
 /// bcrypt's cost when the script does not say: a tenth of a second or so.
-const COST: u32 = 10;
+const COST: usize = 10;
+/// bcrypt's own least cost.
+const LEAST_COST: usize = 4;
 /// A higher cost would take minutes.
-const MOST_COST: u32 = 14;
+const MOST_COST: usize = 14;
 /// How much memory a hash from elsewhere may ask for, in KiB.
 const MOST_MEMORY: u32 = 256 * 1024;
 /// And how many passes.
@@ -34,7 +36,7 @@ pub(super) fn add(lua: &Lua, host: &Host, module: &Table) -> mlua::Result<()> {
         |password, hash| {
             let hash = std::str::from_utf8(hash).map_err(|_| "the hash is not text".to_owned())?;
             // `$2b$10$...`
-            let cost = hash.split('$').nth(2).and_then(|cost| cost.parse::<u32>().ok());
+            let cost = hash.split('$').nth(2).and_then(|cost| cost.parse::<usize>().ok());
             if cost.is_some_and(|cost| cost > MOST_COST) {
                 return Err(format!("the hash has a cost above {MOST_COST}"));
             }
@@ -65,18 +67,13 @@ pub(super) fn add(lua: &Lua, host: &Host, module: &Table) -> mlua::Result<()> {
         module,
         "bcrypt_hash",
         "crypto.bcrypt_hash",
-        move |_, (password, cost): (Value, Option<u32>)| {
-            let (services, password) = (
-                services.clone(),
-                owned(&password, "crypto.bcrypt_hash", 1, "password"),
-            );
+        move |_, (password, cost): (Value, Value)| {
+            const CALLED: &str = "crypto.bcrypt_hash";
+            let services = services.clone();
+            let password = owned(&password, CALLED, 1, "password");
+            let cost = whole_or(&cost, COST, LEAST_COST..=MOST_COST, CALLED, 2, "cost");
             async move {
-                let (password, cost) = (password?, cost.unwrap_or(COST));
-                if !(4..=MOST_COST).contains(&cost) {
-                    return Err(mlua::Error::runtime(format!(
-                        "crypto.bcrypt_hash: a cost is 4 to {MOST_COST}"
-                    )));
-                }
+                let (password, cost) = (password?, cost? as u32);
                 let hashed =
                     services.compute(move || bcrypt::hash(password, cost).map_err(|why| why.to_string()));
                 Ok(answer(hashed.await))

@@ -16,6 +16,12 @@ pub(crate) enum Undecoded {
     Call(mlua::Error),
 }
 
+impl From<mlua::Error> for Undecoded {
+    fn from(error: mlua::Error) -> Self {
+        Undecoded::Call(error)
+    }
+}
+
 /// Decodes `text`. `null` becomes `json.null`; an integer that a double cannot hold becomes a
 /// [`BigInteger`](super::convert::BigInteger).
 pub(crate) fn decode(converter: &mut Converter<'_>, text: &[u8]) -> Result<Value, Undecoded> {

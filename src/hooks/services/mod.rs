@@ -30,10 +30,13 @@ pub(crate) use redis::RedisServer;
 pub(crate) use sql::{Database, SqlAnswer, SqlValue};
 use std::sync::Arc;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
-/// Threads for slow computing, such as a password hash: about what a machine can do without starving the shards.
+/// How much slow computing, such as a password hash, is done at once: about what a machine can do without starving the
+/// shards.
 const COMPUTING: usize = 2;
+/// Further threads, for looking up the names of backends: a storm of logins must not hold that up.
+const NAMES: usize = 4;
 
 /// What all policies of the process share.
 #[derive(Debug, Default)]
@@ -45,8 +48,7 @@ pub struct Services {
     https: DashMap<String, Arc<http::HttpClient>>,
     redises: DashMap<String, Arc<RedisServer>>,
     databases: DashMap<String, Arc<Database>>,
-    /// Slow computing that waits or runs: one clone for each, besides this.
-    computing: Arc<()>,
+    computing: Computing,
 }
 
 /// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
@@ -61,7 +63,7 @@ struct Worker {
 impl Worker {
     fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
-            .max_blocking_threads(COMPUTING)
+            .max_blocking_threads(COMPUTING + NAMES)
             .enable_all()
             .build()?;
         let handle = runtime.handle().clone();
@@ -140,16 +142,36 @@ impl Services {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let place = self.computing.clone();
-        if Arc::strong_count(&place) > COMPUTING_WAITS + 1 {
+        let waits = self.computing.waits.clone();
+        if Arc::strong_count(&waits) > COMPUTING_WAITS + 1 {
             return Err(io::Error::other("busy: too much is being computed already"));
         }
+        // The semaphore is never closed.
+        let turn = self.computing.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(io::Error::other)?;
         let mut task = AbortOnDrop(self.handle()?.spawn_blocking(move || {
-            // The place is free again when the work is done or left out, whatever became of the caller.
-            let _place = place;
+            // They are given back when the work is done, whatever has become of the caller.
+            let _held = (waits, turn);
             work()
         }));
         (&mut task.0).await.map_err(io::Error::other)
+    }
+}
+
+/// The queue before slow computing.
+#[derive(Debug)]
+struct Computing {
+    turns: Arc<Semaphore>,
+    /// One clone for each that waits or runs, besides this.
+    waits: Arc<()>,
+}
+
+impl Default for Computing {
+    fn default() -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(COMPUTING)),
+            waits: Arc::default(),
+        }
     }
 }
 
@@ -208,7 +230,7 @@ mod tests {
             assert_eq!(busy, 5);
             drop(storm);
             let start = std::time::Instant::now();
-            while Arc::strong_count(&services.computing) > 1 {
+            while Arc::strong_count(&services.computing.waits) > 1 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 // Left out, not worked off: that would take six seconds.
                 assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());

@@ -123,7 +123,7 @@ fn caches_forget_and_load() {
     assert_eq!(run(body), "v1v1100nil");
     says(
         "cache.new{ tll = 5 }",
-        "it takes { ttl = seconds, size = entries }",
+        "cache.new: there is no option `tll`; there is `ttl` or `size`",
     );
 }
 
@@ -248,6 +248,95 @@ fn tokens_are_signed_and_verified() {
         "crypto.jwt_verify('x', { alg = 'none', key = 's' })",
         "no algorithm `none`",
     );
+}
+
+#[test]
+fn tokens_are_signed_with_keys_of_each_kind() {
+    const KEYS: [(&str, &str, &str); 3] = [
+        (
+            "RS256",
+            include_str!("keys/rs256.pem"),
+            include_str!("keys/rs256.pub.pem"),
+        ),
+        (
+            "ES256",
+            include_str!("keys/es256.pem"),
+            include_str!("keys/es256.pub.pem"),
+        ),
+        (
+            "EdDSA",
+            include_str!("keys/eddsa.pem"),
+            include_str!("keys/eddsa.pub.pem"),
+        ),
+    ];
+    for (algorithm, private, public) in KEYS {
+        let body = |tail: &str| {
+            format!(
+                "local private, public = [[{private}]], [[{public}]]
+                local token = crypto.jwt_sign({{ sub = 'a', id = json.int('9007199254740993') }}, {{ alg = '{algorithm}', key = private }})
+                local function verify(token, options)
+                    options.key = options.key or public
+                    local claims, why = crypto.jwt_verify(token, options)
+                    return claims and claims.sub .. claims.id or why
+                end
+                {tail}"
+            )
+        };
+        let verify = |token: &str, options: &str| run(&body(&format!("return verify({token}, {options})")));
+        assert_eq!(
+            verify("token", &format!("{{ alg = '{algorithm}' }}")),
+            "a9007199254740993"
+        );
+        assert_eq!(
+            verify(
+                "token:gsub('.$', function(c) return c == 'A' and 'Q' or 'A' end)",
+                &format!("{{ alg = '{algorithm}' }}")
+            ),
+            "InvalidSignature",
+            "{algorithm}"
+        );
+        // The public key is no secret: a token signed with it as one must not do.
+        let forged = "crypto.jwt_sign({ sub = 'x' }, { alg = 'HS256', key = public })";
+        assert_eq!(
+            verify(forged, &format!("{{ alg = '{algorithm}' }}")),
+            "InvalidAlgorithm"
+        );
+        assert!(
+            verify("token", &format!("{{ alg = '{algorithm}', key = 'x' }}")).contains("the key is none")
+        );
+    }
+}
+
+#[test]
+fn times_are_written_and_read() {
+    assert_eq!(run("return time.format(0)"), "1970-01-01T00:00:00Z");
+    assert_eq!(
+        run("return time.format(1795440000.25)"),
+        "2026-11-23T13:20:00.25Z"
+    );
+    assert_eq!(
+        run("return time.format(1795440000, '%Y/%m/%d %H:%M:%S')"),
+        "2026/11/23 13:20:00"
+    );
+    assert_eq!(run("return time.format(-1)"), "1969-12-31T23:59:59Z");
+    for text in ["2026-11-23T13:20:00Z", "2026-11-23T15:20:00+02:00"] {
+        assert_eq!(run(&format!("return time.parse_rfc3339('{text}')")), "1795440000");
+    }
+    assert_eq!(run("return time.parse_rfc3339(time.format(1.5))"), "1.5");
+    says(
+        "local t, why = time.parse_rfc3339('yesterday') return tostring(t) .. ' ' .. why",
+        "nil ",
+    );
+    says(
+        "time.format(1e300)",
+        "time.format: argument 1 (seconds) must be a time in the years up to 9999",
+    );
+    says(
+        "time.format('now')",
+        "time.format: argument 1 (seconds) must be a number, it is string",
+    );
+    says("time.format(0, '%Q')", "time.format: argument 2 (format): ");
+    says("time.format(0, ('%Y'):rep(200))", "longer than 256 bytes");
 }
 
 #[test]

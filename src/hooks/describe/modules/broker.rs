@@ -1,5 +1,6 @@
 //! `log`, `metrics`, `mqtt`, `task`, `time`: the broker around a script.
 
+use super::WHY;
 use crate::hooks::describe::{Function, Module, Object};
 use dunlin_plugin_api::describe::records::NEW_MESSAGE;
 use dunlin_plugin_api::describe::{Field, Record, Type};
@@ -131,15 +132,35 @@ pub(super) const TASK: Module = Module {
 
 pub(super) const TIME: Module = Module {
     name: "time",
-    doc: "The clock.",
+    doc: "The clock, and times as text, in UTC.",
     values: &[],
     inner: &[],
-    functions: &[Function::new(
-        "now",
-        &[],
-        &[Field::new("seconds", Type::Number, "with fractions")],
-        "seconds since 1970",
-    )],
+    functions: &[
+        Function::new(
+            "now",
+            &[],
+            &[Field::new("seconds", Type::Number, "with fractions")],
+            "seconds since 1970",
+        ),
+        Function::new(
+            "format",
+            &[
+                Field::new("seconds", Type::Number, "since 1970"),
+                Field::maybe("format", Type::Text, "as of strftime; RFC 3339 if none"),
+            ],
+            &[Field::new("text", Type::Text, "the time")],
+            "a time as text, to the millisecond",
+        ),
+        Function::new(
+            "parse_rfc3339",
+            &[Field::new("text", Type::Text, "such as `2026-11-23T13:20:00Z`")],
+            &[
+                Field::maybe("seconds", Type::Number, "since 1970; nil for bad text"),
+                WHY,
+            ],
+            "the time that a text says, with any offset",
+        ),
+    ],
 };
 
 const METER: &[Field] = &[

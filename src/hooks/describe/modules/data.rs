@@ -10,6 +10,13 @@ const DECODED: &[Field] = &[
 ];
 const VALUE: &[Field] = &[Field::new("value", Type::Any, "what to encode")];
 
+const PAYLOAD: Field = Field::new("text", Type::Bytes, "a JSON text");
+const PATH: Field = Field::new(
+    "path",
+    Type::Either(&[Type::Text, Type::List(&Type::Any)]),
+    "names and, in lists, numbers from 1: `\"values.1.name\"`, or a list of such steps",
+);
+
 pub(super) const JSON: Module = Module {
     name: "json",
     doc: "Payloads as tables and back.",
@@ -34,6 +41,31 @@ pub(super) const JSON: Module = Module {
             &[Field::new("list", Type::Map, "the same table")],
             "marks a table as a list, which an empty one does not show",
         ),
+        Function::new(
+            "int",
+            &[Field::new("digits", Type::Text, "an integer of at most 64 bits")],
+            DECODED,
+            "the integer, also beyond 2^53",
+        ),
+        Function::new(
+            "get",
+            &[PAYLOAD, PATH],
+            DECODED,
+            "one value of a text, without building the rest; nil when it is not there",
+        ),
+        Function::new(
+            "set",
+            &[
+                PAYLOAD,
+                PATH,
+                Field::new("value", Type::Any, "what comes there; nil takes it out"),
+            ],
+            &[
+                Field::maybe("text", Type::Text, "the text, otherwise byte for byte as it was"),
+                WHY,
+            ],
+            "a text with one value replaced, added or taken out",
+        ),
     ],
 };
 
@@ -53,7 +85,7 @@ pub(super) const CBOR: Module = Module {
             "encode",
             VALUE,
             BYTES,
-            "a string that is no UTF-8 goes out as bytes, one that is as text",
+            "a string that is no UTF-8 goes out as bytes, one that is as text; the keys of maps are sorted",
         ),
         Function::new(
             "bytes",
@@ -74,7 +106,7 @@ const LOOK: &[Field] = &[PATTERN, SUBJECT];
 
 pub(super) const RE: Module = Module {
     name: "re",
-    doc: "Regular expressions in linear time, whatever a stranger puts into a topic or a payload. The syntax is that of Rust's `regex`.",
+    doc: "Regular expressions that take little time, whatever a stranger puts into a topic or a payload. The syntax is that of Rust's `regex`.",
     values: &[],
     inner: &[],
     functions: &[

@@ -73,10 +73,19 @@ const KV_FUNCTIONS: &[Function] = &[
         "keys",
         &[
             Field::maybe("prefix", Type::Bytes, "how they begin"),
-            Field::maybe("most", Type::Integer, "how many at most, 1,000 if none"),
+            Field::maybe("limit", Type::Integer, "how many at most, 1,000 if none"),
+            Field::maybe(
+                "after",
+                Type::Bytes,
+                "those behind this key: the last of the page before",
+            ),
         ],
-        &[Field::new("keys", Type::List(&Type::Bytes), "in no order")],
-        "keys that there are; it looks at all of them",
+        &[Field::new(
+            "keys",
+            Type::List(&Type::Bytes),
+            "in order of their bytes",
+        )],
+        "keys that there are, page by page",
     ),
 ];
 
@@ -158,7 +167,7 @@ pub(super) const CACHE_OBJECT: Object = Object {
             "set",
             &[
                 KEY,
-                Field::new("value", Type::Any, "any value"),
+                Field::new("value", Type::Any, "any value; nil forgets the key"),
                 Field::maybe(
                     "ttl",
                     Type::Number,
@@ -179,8 +188,11 @@ pub(super) const CACHE_OBJECT: Object = Object {
                     "is called for a value that is not remembered; it may wait",
                 ),
             ],
-            FOUND,
-            "the value under a key, or what `load` returns, which is remembered",
+            &[
+                Field::maybe("value", Type::Any, "the value; nil when `load` has none"),
+                WHY,
+            ],
+            "the value under a key, or what `load(key)` returns, which is remembered unless it is nil",
         ),
     ],
 };
