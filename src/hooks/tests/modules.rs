@@ -366,3 +366,17 @@ fn metrics_count_over_states_and_reloads() {
         "a metric of another kind",
     );
 }
+
+#[test]
+fn the_examples_in_the_docs_do_what_they_say() {
+    let text = include_str!("../../../docs/modules.md");
+    let examples: Vec<&str> = text
+        .split("```lua\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 12, "{}", examples.len());
+    for example in examples {
+        assert_eq!(run(example), "nil", "{example}");
+    }
+}
