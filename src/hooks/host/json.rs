@@ -98,7 +98,7 @@ fn decoded(lua: &Lua, limits: &Limits, text: &[u8]) -> mlua::Result<MultiValue> 
 }
 
 /// The first argument of functions that work on a text, weighed.
-fn payload<'v>(text: &'v Value, called: &str, limits: &Limits) -> mlua::Result<mlua::BorrowedBytes> {
+fn payload(text: &Value, called: &str, limits: &Limits) -> mlua::Result<mlua::BorrowedBytes> {
     let text = bytes(text, called, 1, "text")?.as_bytes();
     limits.work(text.len())?;
     Ok(text)

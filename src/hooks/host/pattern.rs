@@ -138,13 +138,12 @@ impl Pattern {
 
 /// What an error says at the bottom, where the mistake is shown.
 fn said(error: &(dyn Error + 'static)) -> String {
-    if let Some(error) = error.downcast_ref::<thompson::BuildError>() {
-        if error.size_limit().is_some() {
-            return format!(
-                "the expression is too large: it takes more than {} KiB",
-                SIZE >> 10
-            );
-        }
+    let built = error.downcast_ref::<thompson::BuildError>();
+    if built.is_some_and(|error| error.size_limit().is_some()) {
+        return format!(
+            "the expression is too large: it takes more than {} KiB",
+            SIZE >> 10
+        );
     }
     if let Some(inner) = error.source() {
         return said(inner);
