@@ -54,7 +54,7 @@ fn text_of_reference() -> String {
     for record in records::ALL.iter().chain(modules::RECORDS) {
         record_section(&mut out, record);
     }
-    out.push_str("\n### Modules\n\nAn argument with a `?` may be left out. A function that *waits* can be called in hooks that may wait and in tasks.\n");
+    out.push_str("\n### Modules\n\nAn argument with a `?` may be left out. A function that *waits* can be called in hooks that may wait and in tasks. [modules.md](modules.md) says more about those that need no backend.\n");
     for module in modules::ALL {
         put(
             &mut out,

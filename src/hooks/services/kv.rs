@@ -3,8 +3,10 @@
 //!
 //! A space is cut into parts by the hash of the key, each behind a lock that is held for one look-up. Beside its values a part
 //! keeps their names in order, so that `keys` costs what it finds, and when they end, so that who comes by can
-//! take away what is dead. (`DashMap` was measured: 70 ns a look-up against 100 ns here among a thousand values, the same
-//! among a million; but looking for keys takes it 660 ms among a million, on a shard's thread. Here it is 0.1 ms.)
+//! take away what is dead. (Measured against `DashMap` with a thousand to a million values: look-ups take the same, 50 to 900
+//! ns by how much is in the processor's caches; increments up to half as long again, a new value 2 to 3 µs and not 0.6. But
+//! listing the keys of a prefix takes 0.2 ms and not 200, which `DashMap` needs to look at all there are, on a shard's
+//! thread.)
 //!
 //! *Invariant*: `entries` and `bytes` are what the parts hold, and neither is ever above its bound.
 
@@ -243,21 +245,37 @@ impl Kv {
         now: Duration,
         mut look: impl FnMut() -> Result<(), E>,
     ) -> Result<Vec<Arc<[u8]>>, E> {
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
+        let mut from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(Arc::from(after)),
+            _ => Bound::Included(Arc::from(prefix)),
         };
         let mut found = Vec::new();
-        for part in &self.parts {
-            look()?;
-            let mut part = part.lock();
-            part.sweep(now, SWEPT_AT_ONCE, &self.held);
-            let names = part.names.range::<[u8], _>((from, Bound::Unbounded));
-            let names = names.take_while(|name| name.starts_with(prefix));
-            let living = names.filter(|name| part.living(name, now).is_some());
-            found.extend(living.take(most).cloned());
+        loop {
+            // Twice what is this part's share, so that one round nearly always suffices.
+            let share = (most - found.len()) / PARTS * 2 + 16;
+            let mut round: Vec<Arc<[u8]>> = Vec::new();
+            // Up to where no part has a key that is not in the round.
+            let mut complete: Option<Arc<[u8]>> = None;
+            for part in &self.parts {
+                look()?;
+                let mut part = part.lock();
+                part.sweep(now, SWEPT_AT_ONCE, &self.held);
+                let before = round.len();
+                round.extend(part.names_behind(&from, prefix, now).take(share).cloned());
+                if round.len() - before == share {
+                    complete = complete.into_iter().chain(round.last().cloned()).min();
+                }
+            }
+            round.sort_unstable();
+            if let Some(complete) = &complete {
+                round.truncate(round.partition_point(|name| name <= complete));
+            }
+            found.extend(round);
+            match complete {
+                Some(complete) if found.len() < most => from = Bound::Excluded(complete),
+                _ => break,
+            }
         }
-        found.sort_unstable();
         found.truncate(most);
         Ok(found)
     }
@@ -311,6 +329,18 @@ impl Kv {
 impl Part {
     fn living(&self, key: &[u8], now: Duration) -> Option<&Held> {
         self.values.get(key).filter(|held| held.lives(now))
+    }
+
+    /// Names that live, in order.
+    fn names_behind(
+        &self,
+        from: &Bound<Arc<[u8]>>,
+        prefix: &[u8],
+        now: Duration,
+    ) -> impl Iterator<Item = &Arc<[u8]>> {
+        let names = self.names.range((from.clone(), Bound::Unbounded));
+        let names = names.take_while(move |name| name.starts_with(prefix));
+        names.filter(move |name| self.living(name, now).is_some())
     }
 
     fn put(&mut self, key: &[u8], new: Held, held: &Use, room: Room) -> Result<(), KvError> {
@@ -540,6 +570,26 @@ mod tests {
         assert_eq!(keys(&kv, "p/", Some("a"), 1000, NOW).len(), 100);
         assert_eq!(keys(&kv, "", Some("p/99"), 9, NOW), ["q"]);
         assert_eq!(keys(&kv, "r", None, 9, NOW), Vec::<String>::new());
+        let many: Vec<String> = (0..5000).map(|n| format!("m/{n:04}")).collect();
+        for key in &many {
+            kv.incr(key.as_bytes(), 1.0, None, NOW).unwrap();
+        }
+        assert_eq!(keys(&kv, "m", None, 4000, NOW), many[..4000]);
+        assert_eq!(keys(&kv, "m", Some("m/3999"), 4000, NOW), many[4000..]);
+        // However unevenly they lie in the parts.
+        let part = &kv.parts[7];
+        let names: Vec<_> = part.lock().names.iter().cloned().collect();
+        kv.parts
+            .iter()
+            .filter(|other| !std::ptr::eq(*other, part))
+            .for_each(|other| *other.lock() = Part::default());
+        let theirs: Vec<_> = names
+            .iter()
+            .map(|name| String::from_utf8(name.to_vec()).unwrap())
+            .collect();
+        assert!(theirs.len() > 40);
+        assert_eq!(keys(&kv, "", None, 20, NOW), theirs[..20]);
+        assert_eq!(keys(&kv, "", None, 1000, NOW), theirs);
         assert_eq!(kv.keys(b"", None, 9, NOW, || Err("enough")), Err("enough"));
     }
 }
