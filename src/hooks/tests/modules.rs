@@ -345,7 +345,7 @@ fn metrics_count_over_states_and_reloads() {
     for _ in 0..2 {
         run_in(
             &sandbox(&services),
-            "metrics.counter('seen', { kind = 'a' }):inc(2) metrics.gauge('level'):set(3)
+            "kv.set('a', 'xyz') metrics.counter('seen', { kind = 'a\\n\"' }):inc(2) metrics.gauge('level'):set(3)
             metrics.histogram('took', { buckets = { 1, 2 } }):observe(1.5)",
         );
     }
@@ -354,7 +354,9 @@ fn metrics_count_over_states_and_reloads() {
     exporter.register(Box::new(MetersOf(services)));
     let text = exporter.text().unwrap();
     for line in [
-        "dunlin_policy_seen_total{kind=\"a\",policy=\"test\"} 4",
+        "dunlin_policy_seen_total{kind=\"a\\n\\\"\",policy=\"test\"} 4",
+        "dunlin_kv_entries{policy=\"test\",module=\"kv\"} 1",
+        "dunlin_kv_refused_total{policy=\"test\",module=\"kv\"} 0",
         "dunlin_policy_level{policy=\"test\"} 3",
         "dunlin_policy_took_count{policy=\"test\"} 2",
     ] {
