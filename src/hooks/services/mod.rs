@@ -11,20 +11,24 @@ mod gate;
 mod http;
 mod kv;
 mod meters;
+mod places;
+mod pools;
 mod redis;
 mod sql;
 mod tls;
 
+use crate::config::backends::{HttpSettings, RedisSettings, SqlSettings};
 use std::future::Future;
 use std::io;
 use std::sync::OnceLock;
 
 pub(crate) use backends::Backends;
 use dashmap::DashMap;
-pub(crate) use http::{HttpAnswer, HttpRequest};
+pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest};
 pub(crate) use kv::{Kv, KvError, KvValue};
 pub(crate) use meters::{Meter, Wanted};
 pub use meters::{Meters, MetersOf};
+use pools::Pools;
 pub(crate) use redis::RedisServer;
 pub(crate) use sql::{Database, SqlAnswer, SqlValue};
 use std::sync::Arc;
@@ -41,10 +45,10 @@ pub struct Services {
     /// By policy; the shared space has an empty name, which no policy can have.
     spaces: DashMap<Arc<str>, Arc<Kv>>,
     meters: Meters,
-    /// Clients and pools, by what they were made from: a reload that changes nothing about a backend keeps its connections.
-    https: DashMap<String, Arc<http::HttpClient>>,
-    redises: DashMap<String, Arc<RedisServer>>,
-    databases: DashMap<String, Arc<Database>>,
+    /// Clients and pools: a reload that changes nothing about a backend keeps its connections.
+    https: Pools<HttpSettings, HttpClient>,
+    redises: Pools<RedisSettings, RedisServer>,
+    databases: Pools<SqlSettings, Database>,
     /// Slow computing that waits or runs.
     computing: std::sync::atomic::AtomicUsize,
 }
