@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::arguments::{bytes, text, wrong};
-use crate::hooks::lua::convert::Converter;
+use crate::hooks::lua::convert::{BigInteger, Converter};
 use crate::hooks::services::RedisServer;
 use crate::hooks::suggest;
 use mlua::{Lua, MultiValue, Table, UserData, UserDataMethods, Value};
@@ -67,6 +67,9 @@ async fn command(
         all.push(match argument {
             Value::String(_) => bytes(argument, called, n + 1, "argument")?.as_bytes().to_vec(),
             Value::Integer(_) | Value::Number(_) => argument.to_string()?.into_bytes(),
+            Value::UserData(data) if data.is::<BigInteger>() => {
+                data.borrow::<BigInteger>()?.0.to_string().into_bytes()
+            }
             other => return Err(wrong(other, called, n + 1, "argument", "a string or a number")),
         });
     }

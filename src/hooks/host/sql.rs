@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::arguments::{text, wrong};
-use crate::hooks::lua::convert::Converter;
+use crate::hooks::lua::convert::{BigInteger, Converter};
 use crate::hooks::services::{Database, SqlAnswer, SqlValue};
 use crate::hooks::suggest;
 use mlua::{Lua, LuaSerdeExt, Table, UserData, UserDataMethods, Value};
@@ -125,9 +125,13 @@ fn parameter(lua: &Lua, host: &Host, value: &Value, called: &str) -> mlua::Resul
             Ok(text) => SqlValue::Text((*text).to_owned()),
             Err(_) => SqlValue::Bytes(text.as_bytes().to_vec()),
         },
-        Value::Table(_) | Value::UserData(_) => {
-            SqlValue::Json(Converter::new(lua, &host.limits).make_json(value)?)
+        Value::UserData(data) if data.is::<BigInteger>() => {
+            let number = &data.borrow::<BigInteger>()?.0;
+            number
+                .as_i64()
+                .map_or_else(|| SqlValue::Text(number.to_string()), SqlValue::Int)
         }
+        Value::Table(_) => SqlValue::Json(Converter::new(lua, &host.limits).make_json(value)?),
         other => return Err(wrong(other, called, 2, "parameters", "a list of values")),
     })
 }

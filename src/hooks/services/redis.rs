@@ -176,10 +176,11 @@ impl RedisServer {
         if let Some(known) = &*connection {
             return Ok(known.clone());
         }
-        // The gate has the time; who would try again is the next caller.
+        // The gate has the time of a call, and who tries again is the next caller. This bounds only what is still
+        // connecting when nobody waits any more.
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
-            .set_connection_timeout(Some(self.settings.timeout))
+            .set_connection_timeout(Some(self.settings.timeout * 2))
             .set_response_timeout(None);
         let made = ConnectionManager::new_lazy_with_config(self.client.clone(), config);
         let made = made.map_err(|why| Failed::Said(why.to_string()))?;

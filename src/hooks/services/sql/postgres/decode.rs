@@ -33,8 +33,8 @@ fn of_kind(row: &PgRow, n: usize, kind: &PgTypeInfo) -> Result<Option<SqlValue>,
         "OID" => SqlValue::Int(get::<sqlx::postgres::types::Oid>(row, n)?.0.into()),
         "FLOAT4" => SqlValue::Float(get::<f32>(row, n)?.into()),
         "FLOAT8" => SqlValue::Float(get(row, n)?),
-        // More digits than a number of Lua has.
-        "NUMERIC" => SqlValue::Text(get::<BigDecimal>(row, n)?.to_plain_string()),
+        // More digits than a number of Lua has; without zeros at the end, of which sqlx knows only about how many there are.
+        "NUMERIC" => SqlValue::Text(get::<BigDecimal>(row, n)?.normalized().to_plain_string()),
         "TEXT" | "VARCHAR" | "CHAR" | "BPCHAR" | "NAME" | "CITEXT" | "UNKNOWN" => {
             SqlValue::Text(get(row, n)?)
         }
