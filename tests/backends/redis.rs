@@ -27,7 +27,7 @@ const CASES: &str = r#"{
         db:set("big", "9007199254740992")
         local big = db:incr("big")
         db:set("again", big)
-        return tostring(big), big, db:get("again")
+        return tostring(big), big, (db:get("again"))
     end,
     eval = function() return redis.open("main"):eval("return { KEYS[1], tonumber(ARGV[1]), false, { 'x' } }", 1, "k", 7) end,
     count = function() return redis.open("main"):incr("count") end,

@@ -115,7 +115,7 @@ fn to_lua(converter: &mut Converter<'_>, value: &redis::Value, depth: usize) -> 
             Value::Table(table)
         }
         // What a script of EVAL answers for one of several things.
-        Redis::ServerError(error) => Value::String(converter.string(&error.to_string())?),
+        Redis::ServerError(error) => Value::String(converter.string(error.to_string())?),
         _ => return Err(mlua::Error::runtime("redis: an answer of an unknown kind")),
     })
 }

@@ -4,6 +4,7 @@
 //! closed. And nothing of an answer is kept beyond its limits: rows are counted as they come.
 
 mod mysql;
+mod pool;
 mod postgres;
 mod sqlite;
 mod statement;
@@ -11,12 +12,9 @@ mod statement;
 use super::Services;
 use super::gate::{Crowd, Failed, Gate};
 use crate::config::backends::SqlSettings;
-use futures_util::TryStreamExt;
+use pool::Pool;
 use sqlx::error::Error;
-use sqlx::pool::{PoolConnection, PoolOptions};
-use sqlx::{
-    AssertSqlSafe, Column, ColumnIndex, ConnectOptions, Connection, Executor, IntoArguments, Row, SqlSafeStr,
-};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,14 +95,6 @@ trait Engine: sqlx::Database {
     fn affected(done: &Self::QueryResult) -> u64;
 }
 
-/// A pool, and what it connects with.
-#[derive(Debug)]
-struct Pool<E: sqlx::Database> {
-    pool: sqlx::Pool<E>,
-    options: <E::Connection as Connection>::Options,
-    first: tokio::sync::Mutex<()>,
-}
-
 #[derive(Debug)]
 enum Connected {
     Postgres(Pool<sqlx::Postgres>),
@@ -128,23 +118,6 @@ impl std::fmt::Debug for Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        // Says good-bye to the server; without it, servers log a client that vanished.
-        macro_rules! close {
-            ($pool:expr) => {{
-                let pool = $pool.pool.clone();
-                self.handle.spawn(async move { pool.close().await });
-            }};
-        }
-        match &self.connected {
-            Connected::Postgres(pool) => close!(pool),
-            Connected::MySql(pool) => close!(pool),
-            Connected::Sqlite(pool) => close!(pool),
-        }
-    }
-}
-
 impl Services {
     /// The database of these settings. Nothing is connected yet: a database that is down keeps nobody from starting.
     /// Files are relative to `base`.
@@ -160,6 +133,9 @@ impl Services {
     ) -> Result<Arc<Database>, String> {
         self.databases.get(policy, name, settings, || {
             let url = super::backends::filled_in(&settings.url)?;
+            if let Some(ca) = &settings.ca {
+                super::tls::certificates(&base.join(ca)).map_err(|why| format!("`ca`: {why}"))?;
+            }
             // Pools start tasks of their own as they are made.
             let handle = self.handle().map_err(|error| error.to_string())?;
             let _context = handle.enter();
@@ -217,170 +193,9 @@ impl Database {
     }
 }
 
-/// How long an idle connection is believed to be alive.
-const FRESH: Duration = Duration::from_secs(1);
-/// After how long without use a connection is closed.
-const IDLE: Duration = Duration::from_secs(600);
-
-impl<E: Engine> Pool<E> {
-    fn new(options: <E::Connection as Connection>::Options, settings: &SqlSettings) -> Self {
-        let timeout = settings.timeout;
-        let pool = PoolOptions::new()
-            .max_connections(settings.pool.max(1))
-            .acquire_timeout(timeout)
-            .idle_timeout(IDLE)
-            .after_connect(move |connection: &mut E::Connection, _| {
-                Box::pin(E::connected(connection, timeout))
-            })
-            // A round trip for each statement is too much for what hardly ever happens.
-            .test_before_acquire(false)
-            .before_acquire(|connection: &mut E::Connection, kept| {
-                Box::pin(async move {
-                    if kept.idle_for > FRESH {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
-        Self {
-            pool: pool.connect_lazy_with(options.clone()),
-            options,
-            first: tokio::sync::Mutex::new(()),
-        }
-    }
-
-    async fn acquire(&self) -> Result<Held<E>, Error> {
-        if self.pool.size() == 0 {
-            // The pool tries until its time is over and then says only that it is. Whoever is first asks by itself, and
-            // hears at once why there is no connection.
-            let _others_wait = self.first.lock().await;
-            if self.pool.size() == 0 {
-                self.options.connect().await?.close().await?;
-            }
-        }
-        Ok(Held {
-            connection: self.pool.acquire().await?,
-            spoilt: true,
-        })
-    }
-}
-
-impl<E: Engine> Pool<E>
-where
-    for<'c> &'c mut E::Connection: Executor<'c, Database = E>,
-    E::Arguments: IntoArguments<E>,
-    usize: ColumnIndex<E::Row>,
-{
-    async fn run(
-        &self,
-        sql: &str,
-        parameters: &[SqlValue],
-        rows: bool,
-        settings: &SqlSettings,
-    ) -> Result<SqlAnswer, Failed> {
-        let deadline = Instant::now() + settings.timeout;
-        let mut held = self.acquire().await?;
-        E::until(&mut held.connection, deadline).await?;
-        let done = run(&mut *held.connection, sql, parameters, rows, settings).await;
-        // A statement that was refused or has ended leaves the connection as it was.
-        held.spoilt = !matches!(done, Ok(_) | Err(Ended::Refused(_)));
-        done.map_err(|ended| match ended {
-            Ended::Refused(failed) | Ended::Amid(failed) => failed,
-        })
-    }
-}
-
-/// How a statement came to nothing.
-enum Ended {
-    /// Before or as a whole.
-    Refused(Failed),
-    /// In the middle, with more to come.
-    Amid(Failed),
-}
-
-impl From<Error> for Ended {
-    fn from(error: Error) -> Self {
-        // A plan that fits its table no more stays with the connection that has it.
-        let stale = |code: &str| matches!(code, "0A000" | "26000");
-        let whole = match &error {
-            Error::Database(said) => !said.code().is_some_and(|code| stale(&code)),
-            _ => false,
-        };
-        match Failed::from(error) {
-            failed @ Failed::Said(_) if whole => Self::Refused(failed),
-            failed => Self::Amid(failed),
-        }
-    }
-}
-
-async fn run<E: Engine>(
-    connection: &mut E::Connection,
-    sql: &str,
-    parameters: &[SqlValue],
-    rows: bool,
-    settings: &SqlSettings,
-) -> Result<SqlAnswer, Ended>
-where
-    for<'c> &'c mut E::Connection: Executor<'c, Database = E>,
-    E::Arguments: IntoArguments<E>,
-    usize: ColumnIndex<E::Row>,
-{
-    let arguments = E::bind(connection, sql, parameters)
-        .await
-        .map_err(Ended::Refused)?;
-    let query = sqlx::query_with(safe(sql), arguments);
-    let mut answer = SqlAnswer::default();
-    if !rows {
-        answer.affected = E::affected(&connection.execute(query).await?);
-        return Ok(answer);
-    }
-    let mut size = 0;
-    let mut found = connection.fetch(query);
-    while let Some(row) = found.try_next().await? {
-        if answer.columns.is_empty() {
-            answer.columns = row
-                .columns()
-                .iter()
-                .map(|column| column.name().to_owned())
-                .collect();
-        }
-        let values = (0..row.columns().len()).map(|n| E::decode(&row, n));
-        let values: Vec<SqlValue> = values.collect::<Result<_, _>>().map_err(Ended::Amid)?;
-        size += values.iter().map(SqlValue::size).sum::<usize>();
-        if answer.rows.len() >= settings.rows {
-            let most = settings.rows;
-            return Err(Ended::Amid(Failed::Said(format!(
-                "the answer has more than {most} rows; add LIMIT"
-            ))));
-        }
-        if size > settings.response {
-            let most = settings.response;
-            return Err(Ended::Amid(Failed::Said(format!(
-                "the answer is larger than {most} bytes"
-            ))));
-        }
-        answer.rows.push(values);
-    }
-    Ok(answer)
-}
-
 /// The statement is the policy's own text; what comes from strangers comes as parameters.
 fn safe(sql: &str) -> sqlx::SqlStr {
     AssertSqlSafe(sql).into_sql_str()
-}
-
-/// A connection that is closed unless it is known to be good.
-struct Held<E: sqlx::Database> {
-    connection: PoolConnection<E>,
-    spoilt: bool,
-}
-
-impl<E: sqlx::Database> Drop for Held<E> {
-    fn drop(&mut self) {
-        if self.spoilt {
-            self.connection.close_on_drop();
-        }
-    }
 }
 
 impl From<Error> for Failed {
@@ -397,9 +212,9 @@ impl From<Error> for Failed {
                         .any(|class| code.len() == 5 && code.starts_with(class))
                 }) =>
             {
-                Self::Gone(said.to_string())
+                Self::Gone(said.message().to_owned())
             }
-            Error::Database(said) => Self::Said(said.to_string()),
+            Error::Database(said) => Self::Said(said.message().to_owned()),
             other => Self::Said(other.to_string()),
         }
     }
