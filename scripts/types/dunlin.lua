@@ -177,6 +177,7 @@
 ---@field headers table? # names and values
 ---@field body string? # what to send
 ---@field json any # a value to send as JSON, in place of `body`
+---@field timeout number? # seconds, if less than the entry allows
 
 ---What a server answered.
 ---@class dunlin.HttpAnswer

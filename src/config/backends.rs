@@ -9,12 +9,15 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HttpSettings {
-    /// Places: `"api.example.com"`, `"api.example.com:8443"`, `"10.0.0.0/8"`, `"127.0.0.1:*"`. Nothing listed, nothing
-    /// allowed.
+    /// Places: `"api.example.com"`, `"api.example.com:8443"`, `"*.example.com"`, `"10.0.0.0/8"`, `"127.0.0.1:*"`. Nothing
+    /// listed, nothing allowed. A name leads to public addresses only; others have to be listed as well.
     pub allow: Vec<String>,
     /// How long a request may take, its answer included.
     #[serde(with = "humane::duration")]
     pub timeout: Duration,
+    /// How large what is sent may be, in bytes.
+    #[serde(with = "humane::size")]
+    pub request: usize,
     /// How large an answer may be, in bytes.
     #[serde(with = "humane::size")]
     pub response: usize,
@@ -22,7 +25,7 @@ pub struct HttpSettings {
     pub redirects: usize,
     /// How many requests may be under way at once.
     pub in_flight: usize,
-    /// Certificates of authorities to trust besides those of the system, in PEM.
+    /// Certificates of authorities to trust besides those of the system, in PEM. Relative to the configuration file.
     pub ca: Option<PathBuf>,
 }
 
@@ -31,7 +34,8 @@ impl Default for HttpSettings {
         Self {
             allow: Vec::new(),
             timeout: Duration::from_secs(3),
-            response: 1 << 20,
+            request: 1 << 20,
+            response: default_response(),
             redirects: 0,
             in_flight: 256,
             ca: None,
@@ -51,6 +55,12 @@ pub struct RedisSettings {
     /// How many commands may be under way at once.
     #[serde(default = "default_in_flight")]
     pub in_flight: usize,
+    /// How large an answer may be, in bytes.
+    #[serde(default = "default_response", with = "humane::size")]
+    pub response: usize,
+    /// The certificates of authorities to trust for `rediss://`, in PEM. Relative to the configuration file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
 }
 
 impl RedisSettings {
@@ -74,6 +84,13 @@ pub struct SqlSettings {
     /// How many rows an answer may have.
     #[serde(default = "SqlSettings::default_rows")]
     pub rows: usize,
+    /// How large an answer may be, in bytes.
+    #[serde(default = "default_response", with = "humane::size")]
+    pub response: usize,
+    /// The certificates of authorities to trust, in PEM, for a server that must show one. Relative to the configuration
+    /// file.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// How many statements may be under way or wait for a connection.
     #[serde(default = "default_in_flight")]
     pub in_flight: usize,
@@ -95,6 +112,10 @@ impl SqlSettings {
 
 fn default_in_flight() -> usize {
     256
+}
+
+fn default_response() -> usize {
+    1 << 20
 }
 
 /// URLs hold passwords: whoever prints settings means no harm.

@@ -155,17 +155,15 @@ fn resolve_paths(root: &mut Node, file: &Path) {
             }
         }
     }
-    if let Some(Node {
-        value: Value::List(policies),
-        ..
-    }) = root.get(&path_of(&["policy"]))
-    {
-        for index in 0..policies.len() {
-            settings.push(vec![
-                Step::Key("policy".into()),
-                Step::Index(index),
-                Step::Key("script".into()),
-            ]);
+    for index in 0..length(root, &path_of(&["policy"])) {
+        let entry = [Step::Key("policy".into()), Step::Index(index)];
+        let at = |keys: &[&str]| [&entry[..], &path_of(keys)].concat();
+        settings.extend([at(&["script"]), at(&["http", "ca"])]);
+        for kind in ["redis", "sql"] {
+            for name in keys(root, &at(&[kind])) {
+                settings.push(at(&[kind, &name, "ca"]));
+                resolve_url(root, &at(&[kind, &name, "url"]), file);
+            }
         }
     }
     for setting in settings {
@@ -179,6 +177,41 @@ fn resolve_paths(root: &mut Node, file: &Path) {
                 *text = beside(file, Path::new(text)).display().to_string();
             }
         }
+    }
+}
+
+/// The same for the file of an SQLite database.
+fn resolve_url(root: &mut Node, setting: &[Step], file: &Path) {
+    let Some(Node {
+        value: Value::Text(url),
+        ..
+    }) = root.get_mut(setting)
+    else {
+        return;
+    };
+    let database = url
+        .strip_prefix("sqlite:")
+        .map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    let elsewhere = ["/", ":memory:", "${"];
+    if let Some(database) = database.filter(|path| !elsewhere.iter().any(|start| path.starts_with(start))) {
+        let folder = beside(file, Path::new("")).display().to_string();
+        // What would end the path of a URL.
+        let folder = folder.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+        *url = format!("sqlite://{}", Path::new(&folder).join(database).display());
+    }
+}
+
+fn length(root: &Node, path: &[Step]) -> usize {
+    match root.get(path).map(|node| &node.value) {
+        Some(Value::List(items)) => items.len(),
+        _ => 0,
+    }
+}
+
+fn keys(root: &Node, path: &[Step]) -> Vec<String> {
+    match root.get(path).map(|node| &node.value) {
+        Some(Value::Table(entries)) => entries.iter().map(|entry| entry.key.clone()).collect(),
+        _ => Vec::new(),
     }
 }
 

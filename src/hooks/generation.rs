@@ -227,7 +227,7 @@ fn policy(
 ) -> Result<Policy, Vec<LoadError>> {
     let image = source::read(&entry.name, file, base.join(&entry.script)).map_err(|error| vec![error])?;
     let mut wrong = lint::lint(&image.source, &image.file);
-    match Policy::load(entry, image, services, previous) {
+    match Policy::load(entry, image, base, services, previous) {
         Ok(policy) => {
             for module in &policy.modules {
                 wrong.extend(lint::lint_module(&module.source, &module.file));

@@ -9,7 +9,7 @@ use super::services::{Backends, Services};
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
 use serde_json::Value as Json;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,10 +75,12 @@ impl Policy {
     pub(crate) fn load(
         entry: &PolicyEntry,
         image: Image,
+        base: &Path,
         services: &Arc<Services>,
         previous: Json,
     ) -> Result<Self, LoadError> {
-        sensible(entry).map_err(|message| LoadError::new(&*image.file, None, message))?;
+        let refused = |message| LoadError::new(&*image.file, None, message);
+        sensible(entry).map_err(refused)?;
         let limits = Limits {
             budget: entry.budget,
             wait: entry.wait,
@@ -88,7 +90,7 @@ impl Policy {
         };
         let settings = settings(&entry.settings);
         let modules = Rc::new(Modules::reading(&image));
-        let backends = Arc::new(Backends::of(entry));
+        let backends = Arc::new(Backends::open(entry, base, services).map_err(refused)?);
         let host = Host {
             backends: backends.clone(),
             ..Host::new(&image.name, limits.memory, services)
@@ -194,7 +196,7 @@ impl Policy {
     /// Asks the policy's `credentials` function in a state of its own.
     pub(crate) fn credentials(&self, client_id: &str) -> Result<(String, String), LoadError> {
         let file = &*self.image.file;
-        let state = self.instantiate(Host::new(&self.image.name, self.limits.memory, &self.services))?;
+        let state = self.instantiate(Host::of(self))?;
         let wrong = || {
             LoadError::new(
                 file,

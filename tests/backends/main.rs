@@ -75,6 +75,19 @@ impl Cases {
         Cases { broker, folder }
     }
 
+    /// Changes the script, and waits until the change is in force.
+    fn edit(&mut self) {
+        let file = self.folder.join("cases.lua");
+        let before = self.broker.log_tail().matches("policies reloaded").count();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text + "\n-- edited\n").unwrap();
+        let began = Instant::now();
+        while self.broker.log_tail().matches("policies reloaded").count() == before {
+            assert!(began.elapsed().as_secs() < 10, "{}", self.broker.log_tail());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn client(&self) -> Client {
         let id = support::unique("case");
         let mut client = Connect::v5(&id).to(&self.broker);

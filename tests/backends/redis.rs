@@ -1,7 +1,8 @@
 use std::time::{Duration, Instant};
 
-use crate::Cases;
 use crate::servers::{Redis, silent};
+use crate::support::publish;
+use crate::{Cases, outcome};
 
 const CASES: &str = r#"{
     set = function(v) local db = redis.open("main") return db:set("key", v, "EX", 60) end,
@@ -15,6 +16,21 @@ const CASES: &str = r#"{
     end,
     wrong = function() return redis.open("main"):command("NONSENSE") end,
     none = function() return redis.open("other") end,
+    select = function() return redis.open("main"):command("select", 1) end,
+    large = function()
+        local db = redis.open("main")
+        db:set("large", string.rep("x", 5000))
+        return db:get("large")
+    end,
+    big = function()
+        local db = redis.open("main")
+        db:set("big", "9007199254740992")
+        local big = db:incr("big")
+        db:set("again", big)
+        return tostring(big), big, (db:get("again"))
+    end,
+    eval = function() return redis.open("main"):eval("return { KEYS[1], tonumber(ARGV[1]), false, { 'x' } }", 1, "k", 7) end,
+    count = function() return redis.open("main"):incr("count") end,
     type = function() return redis.open("main"):set("a", {}) end,
 }"#;
 
@@ -49,6 +65,25 @@ fn commands_and_a_server_that_goes_and_comes_back() {
             .contains("redis:set: argument 2 (argument) must be a string or a number")
     );
 
+    let refused = cases.run("select", "");
+    assert!(
+        refused.why().starts_with("SELECT needs a connection of its own"),
+        "{refused:?}"
+    );
+    // An integer that a number of Lua does not hold.
+    let (digits, number) = ("9007199254740993", 9_007_199_254_740_993_i64);
+    assert_eq!(
+        cases.run("big", "").results,
+        serde_json::json!([digits, number, digits])
+            .as_array()
+            .unwrap()
+            .clone()
+    );
+    assert_eq!(
+        cases.run("eval", "").results[0],
+        serde_json::json!(["k", 7, null, ["x"]])
+    );
+
     server.stop();
     for _ in 0..6 {
         let down = cases.run("get", "");
@@ -79,4 +114,63 @@ fn a_server_that_says_nothing() {
     );
     let got = cases.run("get", "");
     assert!(got.why().contains("main did not answer within 200ms"), "{got:?}");
+}
+
+#[test]
+fn two_hundred_at_once_and_answers_that_are_too_large() {
+    let server = Redis::start();
+    let address = server.address;
+    let cases = Cases::start(
+        CASES,
+        &format!("redis.main = {{ url = \"redis://{address}\", response = \"4KiB\" }}"),
+    );
+    let mut clients: Vec<_> = (0..200).map(|_| cases.client()).collect();
+    for client in &mut clients {
+        client.publish(publish("case/count", ""));
+    }
+    let mut counted: Vec<i64> = clients
+        .iter_mut()
+        .map(|client| outcome(client).results[0].as_i64().unwrap())
+        .collect();
+    counted.sort_unstable();
+    assert!(counted.iter().copied().eq(1..=200), "{counted:?}");
+    assert!(cases.run("large", "").why().contains("larger than 4096 bytes"));
+}
+
+#[test]
+fn a_server_that_falls_silent_is_left_and_found_again() {
+    let server = Redis::start();
+    let entry = format!(
+        "redis.main = {{ url = \"redis://{}\", timeout = \"200ms\" }}",
+        server.address
+    );
+    let cases = Cases::start(CASES, &entry);
+    assert_eq!(cases.run("set", "x").results[0], "OK");
+    server.signal("STOP");
+    for n in 0..8 {
+        let got = cases.run("get", "");
+        let patience = Duration::from_millis(if n < 5 { 400 } else { 50 });
+        assert!(got.results[0].is_null() && got.took < patience, "{n}: {got:?}");
+    }
+    server.signal("CONT");
+    let began = Instant::now();
+    while cases.run("get", "").results[0] != "x" {
+        assert!(began.elapsed() < Duration::from_secs(10), "it does not come back");
+    }
+}
+
+#[test]
+fn what_needs_a_password_does_not_tell_it() {
+    let server = Redis::start();
+    let entry = format!(
+        "redis.main = {{ url = \"redis://someone:tell-nobody@{}\" }}",
+        server.address
+    );
+    let cases = Cases::start(CASES, &entry);
+    let refused = cases.run("get", "");
+    assert!(
+        refused.results[0].is_null() && !refused.why().contains("tell-nobody"),
+        "{refused:?}"
+    );
+    assert!(!cases.broker.log_tail().contains("tell-nobody"));
 }

@@ -61,6 +61,15 @@ impl Redis {
     }
 }
 
+impl Redis {
+    /// Sends a signal: STOP and CONT make it silent and let it go on.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
 impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
@@ -180,6 +189,15 @@ impl Postgres {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// From here on who connects needs a password.
+    pub fn ask_for_passwords(&self) {
+        let file = self.folder.join("data/pg_hba.conf");
+        std::fs::write(&file, "host all all 127.0.0.1/32 scram-sha-256\n").unwrap();
+        let id = self.child.as_ref().unwrap().id().to_string();
+        let _ = Command::new("kill").args(["-HUP", &id]).output();
+        thread::sleep(Duration::from_millis(300));
+    }
+
     pub fn url(&self) -> String {
         format!("postgres://dunlin@{}/postgres", self.address)
     }
@@ -198,6 +216,83 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A MariaDB server. As root it is run by `mysql`.
+pub struct Maria {
+    pub address: SocketAddr,
+    folder: PathBuf,
+    child: Option<Child>,
+}
+
+impl Maria {
+    pub fn start() -> Maria {
+        let folder = folder();
+        let data = folder.join("data");
+        let root = Command::new("id")
+            .arg("-u")
+            .output()
+            .is_ok_and(|id| id.stdout == b"0\n");
+        let user = if root {
+            "--user=mysql"
+        } else {
+            "--skip-name-resolve"
+        };
+        if root {
+            let _ = Command::new("chown").arg("mysql").arg(&folder).output();
+        }
+        let made = Command::new("mariadb-install-db")
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()))
+            .args([user, "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .output()
+            .expect("mariadb-install-db is not installed: apt install mariadb-server");
+        assert!(
+            made.status.success(),
+            "mariadb-install-db: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        let address = free_address();
+        let program = ["/usr/sbin/mariadbd", "/usr/sbin/mysqld"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let child = Command::new(program.unwrap_or("mariadbd"))
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", folder.join("socket").display()))
+            .arg(format!("--port={}", address.port()))
+            .args([
+                "--bind-address=127.0.0.1",
+                user,
+                "--skip-log-bin",
+                "--innodb-flush-log-at-trx-commit=0",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mariadbd is not installed: apt install mariadb-server");
+        until_open(address, "mariadbd");
+        Maria {
+            address,
+            folder,
+            child: Some(child),
+        }
+    }
+
+    /// Without a password; there is a database `mysql`.
+    pub fn url(&self) -> String {
+        format!("mysql://root@{}/mysql", self.address)
+    }
+}
+
+impl Drop for Maria {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -222,7 +317,41 @@ impl Http {
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, &str) -> Vec<u8>) {
+/// The same over TLS, with a certificate for `localhost` that signed itself.
+pub struct Https {
+    pub address: SocketAddr,
+    /// The certificate in PEM.
+    pub certificate: String,
+}
+
+impl Https {
+    pub fn start(answer: impl Fn(&str, &str) -> Vec<u8> + Send + Sync + 'static) -> Https {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.pem();
+        let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let config = std::sync::Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = std::sync::Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let tls = rustls::ServerConnection::new(std::sync::Arc::clone(&config)).unwrap();
+                let answer = std::sync::Arc::clone(&answer);
+                thread::spawn(move || serve(rustls::StreamOwned::new(tls, stream), &*answer));
+            }
+        });
+        Https { address, certificate }
+    }
+}
+
+fn serve(mut stream: impl Read + Write, answer: &dyn Fn(&str, &str) -> Vec<u8>) {
     let mut buffer = Vec::new();
     loop {
         let head = loop {

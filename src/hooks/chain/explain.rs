@@ -140,14 +140,9 @@ type Counts = BTreeMap<i32, Vec<i32>>;
 
 impl Traced {
     fn build(entry: &Entry) -> Result<Self, String> {
-        let host = Host::new(
-            entry.policy.name(),
-            entry.policy.limits.memory,
-            &entry.policy.services,
-        );
         let state = entry
             .policy
-            .instantiate_traced(host)
+            .instantiate_traced(Host::of(&entry.policy))
             .map_err(|error| error.to_string())?;
         let before = counts(&state);
         Ok(Self {

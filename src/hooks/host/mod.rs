@@ -85,14 +85,21 @@ impl Host {
         }
     }
 
-    /// Surroundings for a state of `policy` that serves on a shard.
-    pub(crate) fn on_shard(policy: &Policy, effects: &Rc<Effects>) -> Self {
+    /// Surroundings for a state of `policy`.
+    pub(crate) fn of(policy: &Policy) -> Self {
         Self {
-            effects: effects.clone(),
             backends: policy.backends.clone(),
             budget: policy.limits.budget,
             steps: policy.limits.instructions,
             ..Self::new(policy.name(), policy.limits.memory, &policy.services)
+        }
+    }
+
+    /// Surroundings for a state of `policy` that serves on a shard.
+    pub(crate) fn on_shard(policy: &Policy, effects: &Rc<Effects>) -> Self {
+        Self {
+            effects: effects.clone(),
+            ..Self::of(policy)
         }
     }
 

@@ -1,7 +1,8 @@
 //! `redis`: servers that the policy's entry names. Each command waits.
 
 use super::Host;
-use super::arguments::{text, wrong};
+use super::arguments::{bytes, text, wrong};
+use crate::hooks::lua::convert::{BigInteger, Converter};
 use crate::hooks::services::RedisServer;
 use crate::hooks::suggest;
 use mlua::{Lua, MultiValue, Table, UserData, UserDataMethods, Value};
@@ -36,7 +37,7 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let held = host.clone();
     let open = lua.create_function(move |_, name: Value| {
         let name = text(&name, "redis.open", 1, "name")?;
-        let settings = held.backends.redis.get(&*name).ok_or_else(|| {
+        let opened = held.backends.redis.get(&*name).ok_or_else(|| {
             let known = suggest::list(held.backends.redis.keys().map(String::as_str));
             let known = if known.is_empty() { "none".to_owned() } else { known };
             mlua::Error::runtime(format!(
@@ -44,9 +45,7 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
                 name = &*name
             ))
         })?;
-        let server = held.services.redis(&name, settings);
-        let server = server.map_err(|why| mlua::Error::runtime(format!("redis.open: `{}`: {why}", &*name)))?;
-        Ok(Opened { host: held.clone(), server })
+        Ok(Opened { host: held.clone(), server: opened.clone() })
     })?;
     module.raw_set("open", open)?;
     module.set_readonly(true);
@@ -61,11 +60,16 @@ async fn command(
     arguments: MultiValue,
 ) -> mlua::Result<Answer> {
     opened.host.limits.may_wait(lua, called)?;
+    // Each is copied.
+    opened.host.limits.work(arguments.len().saturating_mul(64))?;
     let mut all: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
     for (n, argument) in arguments.iter().enumerate() {
         all.push(match argument {
-            Value::String(text) => text.as_bytes().to_vec(),
+            Value::String(_) => bytes(argument, called, n + 1, "argument")?.as_bytes().to_vec(),
             Value::Integer(_) | Value::Number(_) => argument.to_string()?.into_bytes(),
+            Value::UserData(data) if data.is::<BigInteger>() => {
+                data.borrow::<BigInteger>()?.0.to_string().into_bytes()
+            }
             other => return Err(wrong(other, called, n + 1, "argument", "a string or a number")),
         });
     }
@@ -73,51 +77,53 @@ async fn command(
         return Err(mlua::Error::runtime(format!("{called}: there is no command")));
     }
     match opened.host.services.redis_command(&opened.server, all).await {
-        Ok(value) => Ok((to_lua(lua, &opened.host, &value, 0)?, None)),
+        Ok(value) => {
+            let mut converter = Converter::new(lua, &opened.host.limits);
+            Ok((to_lua(&mut converter, &value, 0)?, None))
+        }
         Err(why) => Ok((Value::Nil, Some(why))),
     }
 }
 
-fn to_lua(lua: &Lua, host: &Host, value: &redis::Value, depth: usize) -> mlua::Result<Value> {
+/// The answer as a value, within the time of the call.
+fn to_lua(converter: &mut Converter<'_>, value: &redis::Value, depth: usize) -> mlua::Result<Value> {
     use redis::Value as Redis;
-    if depth > crate::hooks::lua::convert::MAX_DEPTH {
-        return Err(mlua::Error::runtime("redis: the answer nests too deep"));
-    }
+    converter.step(depth)?;
     Ok(match value {
         Redis::Nil => Value::Nil,
-        Redis::Int(n) if n.unsigned_abs() <= 1 << 53 => Value::Integer(*n),
-        Redis::Int(n) => Value::String(host.limits.string(lua, n.to_string())?),
+        Redis::Int(n) => converter.make_lua(&(*n).into())?,
         Redis::Double(n) => Value::Number(*n),
         Redis::Boolean(b) => Value::Boolean(*b),
-        Redis::Okay => Value::String(host.limits.string(lua, "OK")?),
-        Redis::SimpleString(text) => Value::String(host.limits.string(lua, text)?),
-        Redis::BulkString(data) => Value::String(host.limits.string(lua, data)?),
+        Redis::Okay => Value::String(converter.string("OK")?),
+        Redis::SimpleString(text) | Redis::VerbatimString { text, .. } => {
+            Value::String(converter.string(text)?)
+        }
+        Redis::BulkString(data) | Redis::BigNumber(data) => Value::String(converter.string(data)?),
         Redis::Array(items) | Redis::Set(items) => {
-            let list = lua.create_table_with_capacity(items.len(), 0)?;
+            let list = converter.lua().create_table_with_capacity(items.len(), 0)?;
             for (n, item) in items.iter().enumerate() {
-                let item = match item {
-                    // A list with holes has no length.
-                    Redis::Nil => Value::NULL,
-                    item => to_lua(lua, host, item, depth + 1)?,
-                };
-                list.raw_set(n + 1, item)?;
+                list.raw_set(n + 1, inside(converter, item, depth)?)?;
             }
             Value::Table(list)
         }
         Redis::Map(pairs) => {
-            let table = lua.create_table_with_capacity(0, pairs.len())?;
+            let table = converter.lua().create_table_with_capacity(0, pairs.len())?;
             for (key, item) in pairs {
-                table.raw_set(
-                    to_lua(lua, host, key, depth + 1)?,
-                    to_lua(lua, host, item, depth + 1)?,
-                )?;
+                let key = inside(converter, key, depth)?;
+                table.raw_set(key, inside(converter, item, depth)?)?;
             }
             Value::Table(table)
         }
-        other => {
-            return Err(mlua::Error::runtime(format!(
-                "redis: an answer of an unknown kind: {other:?}"
-            )));
-        }
+        // What a script of EVAL answers for one of several things.
+        Redis::ServerError(error) => Value::String(converter.string(error.to_string())?),
+        _ => return Err(mlua::Error::runtime("redis: an answer of an unknown kind")),
+    })
+}
+
+/// A value inside another: a list with holes has no length.
+fn inside(converter: &mut Converter<'_>, value: &redis::Value, depth: usize) -> mlua::Result<Value> {
+    Ok(match to_lua(converter, value, depth + 1)? {
+        Value::Nil => Value::NULL,
+        value => value,
     })
 }

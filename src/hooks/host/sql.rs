@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::arguments::{text, wrong};
-use crate::hooks::lua::convert::Converter;
+use crate::hooks::lua::convert::{BigInteger, Converter};
 use crate::hooks::services::{Database, SqlAnswer, SqlValue};
 use crate::hooks::suggest;
 use mlua::{Lua, LuaSerdeExt, Table, UserData, UserDataMethods, Value};
@@ -24,8 +24,9 @@ impl UserData for Opened {
                 let answer = run(&lua, &this, "sql:query", statement, parameters, true).await?;
                 let list = |answer: SqlAnswer| {
                     let list = lua.create_table_with_capacity(answer.rows.len(), 0)?;
+                    let mut converter = Converter::new(&lua, &this.host.limits);
                     for (n, row) in answer.rows.iter().enumerate() {
-                        list.raw_set(n + 1, row_table(&lua, &this.host, &answer.columns, row)?)?;
+                        list.raw_set(n + 1, row_table(&mut converter, &answer.columns, row)?)?;
                     }
                     list.set_metatable(Some(lua.array_metatable()))?;
                     Ok(Value::Table(list))
@@ -38,7 +39,10 @@ impl UserData for Opened {
             |lua, this, (statement, parameters): (Value, Option<Table>)| async move {
                 let answer = run(&lua, &this, "sql:row", statement, parameters, true).await?;
                 made(answer, |answer| match answer.rows.first() {
-                    Some(row) => row_table(&lua, &this.host, &answer.columns, row).map(Value::Table),
+                    Some(row) => {
+                        let mut converter = Converter::new(&lua, &this.host.limits);
+                        row_table(&mut converter, &answer.columns, row).map(Value::Table)
+                    }
                     None => Ok(Value::Nil),
                 })
             },
@@ -68,7 +72,7 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let held = host.clone();
     let open = lua.create_function(move |_, name: Value| {
         let name = text(&name, "sql.open", 1, "name")?;
-        let settings = held.backends.sql.get(&*name).ok_or_else(|| {
+        let opened = held.backends.sql.get(&*name).ok_or_else(|| {
             let known = suggest::list(held.backends.sql.keys().map(String::as_str));
             let known = if known.is_empty() { "none".to_owned() } else { known };
             mlua::Error::runtime(format!(
@@ -76,9 +80,7 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
                 name = &*name
             ))
         })?;
-        let database = held.services.database(&name, settings);
-        let database = database.map_err(|why| mlua::Error::runtime(format!("sql.open: `{}`: {why}", &*name)))?;
-        Ok(Opened { host: held.clone(), database })
+        Ok(Opened { host: held.clone(), database: opened.clone() })
     })?;
     module.raw_set("open", open)?;
     module.set_readonly(true);
@@ -97,6 +99,7 @@ async fn run(
     let statement = text(&statement, called, 1, "statement")?.to_owned();
     let mut values = Vec::new();
     if let Some(parameters) = parameters {
+        opened.host.limits.work(parameters.raw_len().saturating_mul(64))?;
         for n in 1..=parameters.raw_len() {
             values.push(parameter(lua, &opened.host, &parameters.raw_get(n)?, called)?);
         }
@@ -122,24 +125,30 @@ fn parameter(lua: &Lua, host: &Host, value: &Value, called: &str) -> mlua::Resul
             Ok(text) => SqlValue::Text((*text).to_owned()),
             Err(_) => SqlValue::Bytes(text.as_bytes().to_vec()),
         },
-        Value::Table(_) | Value::UserData(_) => {
-            SqlValue::Json(Converter::new(lua, &host.limits).make_json(value)?)
+        Value::UserData(data) if data.is::<BigInteger>() => {
+            let number = &data.borrow::<BigInteger>()?.0;
+            number
+                .as_i64()
+                .map_or_else(|| SqlValue::Text(number.to_string()), SqlValue::Int)
         }
+        Value::Table(_) => SqlValue::Json(Converter::new(lua, &host.limits).make_json(value)?),
         other => return Err(wrong(other, called, 2, "parameters", "a list of values")),
     })
 }
 
-fn row_table(lua: &Lua, host: &Host, columns: &[String], row: &[SqlValue]) -> mlua::Result<Table> {
-    let table = lua.create_table_with_capacity(0, columns.len())?;
+/// A row as a table, within the time of the call.
+fn row_table(converter: &mut Converter<'_>, columns: &[String], row: &[SqlValue]) -> mlua::Result<Table> {
+    let table = converter.lua().create_table_with_capacity(0, columns.len())?;
     for (column, value) in columns.iter().zip(row) {
+        converter.step(0)?;
         let value = match value {
             SqlValue::Null => Value::NULL,
             SqlValue::Bool(b) => Value::Boolean(*b),
-            SqlValue::Int(n) => Converter::new(lua, &host.limits).make_lua(&(*n).into())?,
+            SqlValue::Int(n) => converter.make_lua(&(*n).into())?,
             SqlValue::Float(n) => Value::Number(*n),
-            SqlValue::Text(text) => Value::String(host.limits.string(lua, text)?),
-            SqlValue::Bytes(data) => Value::String(host.limits.string(lua, data)?),
-            SqlValue::Json(json) => Converter::new(lua, &host.limits).make_lua(json)?,
+            SqlValue::Text(text) => Value::String(converter.string(text)?),
+            SqlValue::Bytes(data) => Value::String(converter.string(data)?),
+            SqlValue::Json(json) => converter.make_lua(json)?,
         };
         table.raw_set(column.as_str(), value)?;
     }

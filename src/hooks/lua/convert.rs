@@ -77,7 +77,7 @@ impl<'a> Converter<'a> {
     }
 
     /// A string in the state.
-    pub(crate) fn string(&self, text: &str) -> mlua::Result<LuaString> {
+    pub(crate) fn string(&self, text: impl AsRef<[u8]>) -> mlua::Result<LuaString> {
         self.limits.string(self.lua, text)
     }
 

@@ -1,277 +1,266 @@
 //! HTTP for policies: pooled, bounded in size and time, and only to places that the entry names.
 
 use super::Services;
-use super::gate::Gate;
+use super::gate::{Crowd, Failed, Gate};
+use super::places::Places;
 use crate::config::backends::HttpSettings;
+use parking_lot::Mutex;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, SocketAddr};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// A request of a script.
 #[derive(Debug)]
 pub(crate) struct HttpRequest {
     pub(crate) method: String,
     pub(crate) url: String,
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Option<Vec<u8>>,
+    /// Less than the entry allows, if any.
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-/// A client with its connections, for one set of settings.
-pub(super) struct HttpClient {
-    client: reqwest::Client,
-    places: Arc<Places>,
+/// The client of one policy.
+#[derive(Debug)]
+pub(crate) struct HttpClient {
     settings: HttpSettings,
-    /// By host: one that is dead must not take the others with it.
-    gates: dashmap::DashMap<String, Arc<Gate>>,
-}
-
-impl std::fmt::Debug for HttpClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpClient")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
+    places: Arc<Places>,
+    /// Of the authorities that the entry names.
+    trusted: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// Made with the first request, off the shards: it reads the system's certificates.
+    client: OnceCell<reqwest::Client>,
+    crowd: Crowd,
+    /// By host and port: one that is dead must not take the others with it.
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
 /// How many hosts' health is remembered.
 const GATES: usize = 1024;
 
 impl Services {
+    /// The client of these settings.
+    ///
+    /// # Errors
+    /// What is wrong with them, in words.
+    pub(super) fn http_client(
+        &self,
+        policy: &str,
+        settings: &HttpSettings,
+        base: &Path,
+    ) -> Result<Arc<HttpClient>, String> {
+        self.https
+            .get(policy, "", settings, || HttpClient::new(settings, base))
+    }
+
     /// Makes a request.
     ///
     /// # Errors
     /// Why there is no answer, in words.
     pub(crate) async fn http(
         &self,
-        settings: &HttpSettings,
+        client: &Arc<HttpClient>,
         request: HttpRequest,
     ) -> Result<HttpAnswer, String> {
-        let client = self.http_client(settings)?;
-        let url =
-            reqwest::Url::parse(&request.url).map_err(|why| format!("`{}` is no URL: {why}", request.url))?;
-        client.places.admit(&url)?;
-        let host = url.host_str().unwrap_or_default().to_owned();
-        if client.gates.len() > GATES {
-            client.gates.clear();
-        }
-        let gate = client.gates.entry(host.clone()).or_default().clone();
-        let pass = gate.enter(&host, client.settings.in_flight)?;
-        let timeout = client.settings.timeout;
-        let work = async move { tokio::time::timeout(timeout, client.send(request, url)).await };
-        let done = self.run(work).await.map_err(|error| error.to_string())?;
-        drop(pass);
-        match done {
-            Ok(Ok(answer)) => {
-                gate.succeeded();
-                Ok(answer)
-            }
-            Ok(Err(why)) => {
-                gate.failed();
-                Err(why)
-            }
-            Err(_late) => {
-                gate.failed();
-                Err(format!("{host} did not answer within {timeout:?}"))
-            }
-        }
+        let settings = &client.settings;
+        let asked = Asked::read(&request, client)?;
+        let timeout = request
+            .timeout
+            .map_or(settings.timeout, |own| own.min(settings.timeout));
+        let visit = client.gate(&asked.url).enter(timeout)?;
+        let client = client.clone();
+        let work = async move { visit.make(client.send(asked)).await };
+        self.run(work).await.map_err(|error| error.to_string())?
     }
+}
 
-    fn http_client(&self, settings: &HttpSettings) -> Result<Arc<HttpClient>, String> {
-        let key = format!("{settings:?}");
-        if let Some(known) = self.https.get(&key) {
-            return Ok(known.clone());
+/// A request that may be made.
+struct Asked {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Option<Vec<u8>>,
+}
+
+/// What says how long a message is, which is not for a script to say.
+const OURS: [&str; 5] = [
+    "connection",
+    "content-length",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Asked {
+    fn read(request: &HttpRequest, client: &HttpClient) -> Result<Self, String> {
+        let url = Url::parse(&request.url).map_err(|why| format!("`{}` is no URL: {why}", request.url))?;
+        client.places.admit(&url)?;
+        let most = client.settings.request;
+        if request.body.as_ref().is_some_and(|body| body.len() > most) {
+            return Err(format!("the body is larger than {most} bytes"));
         }
-        let client = Arc::new(HttpClient::new(settings)?);
-        Ok(self.https.entry(key).or_insert(client).clone())
+        let mut headers = HeaderMap::new();
+        for (name, value) in &request.headers {
+            let wrong = || format!("`{name}` or its value is no header");
+            if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+                return Err(format!("the header `{name}` is not the script's to set"));
+            }
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?,
+                HeaderValue::from_bytes(value).map_err(|_| wrong())?,
+            );
+        }
+        Ok(Self {
+            method: Method::from_bytes(request.method.as_bytes())
+                .map_err(|_| format!("`{}` is no method", request.method))?,
+            url,
+            headers,
+            body: request.body.clone(),
+        })
+    }
+}
+
+impl Default for HttpClient {
+    /// A client that may go nowhere.
+    fn default() -> Self {
+        Self::with(HttpSettings::default(), Places::default(), Vec::new())
     }
 }
 
 impl HttpClient {
-    fn new(settings: &HttpSettings) -> Result<Self, String> {
-        let places = Arc::new(Places::parse(&settings.allow)?);
-        let tls = super::tls::client_config(settings.ca.as_deref())?;
-        let followed = places.clone();
-        let redirects = settings.redirects;
+    fn new(settings: &HttpSettings, base: &Path) -> Result<Self, String> {
+        let places = Places::parse(&settings.allow)?;
+        let trusted = match &settings.ca {
+            Some(ca) => {
+                super::tls::certificates(&base.join(ca)).map_err(|why| format!("`http.ca`: {why}"))?
+            }
+            None => Vec::new(),
+        };
+        Ok(Self::with(settings.clone(), places, trusted))
+    }
+
+    fn with(
+        settings: HttpSettings,
+        places: Places,
+        trusted: Vec<rustls::pki_types::CertificateDer<'static>>,
+    ) -> Self {
+        Self {
+            crowd: Crowd::of(settings.in_flight),
+            settings,
+            places: Arc::new(places),
+            trusted,
+            client: OnceCell::new(),
+            gates: Mutex::default(),
+        }
+    }
+
+    /// How large a request's body may be.
+    pub(crate) fn largest_request(&self) -> usize {
+        self.settings.request
+    }
+
+    fn gate(&self, url: &Url) -> Arc<Gate> {
+        let host = url.host_str().unwrap_or_default();
+        let key = format!("{host}:{}", url.port_or_known_default().unwrap_or_default());
+        let mut gates = self.gates.lock();
+        if gates.len() >= GATES && !gates.contains_key(&key) {
+            gates.clear();
+        }
+        let new = || Gate::new(host, self.crowd.clone());
+        gates.entry(key).or_insert_with(new).clone()
+    }
+
+    fn build(&self) -> Result<reqwest::Client, Failed> {
+        let tls = super::tls::client_config(&self.trusted).map_err(Failed::Said)?;
+        let (places, redirects) = (self.places.clone(), self.settings.redirects);
         let policy = reqwest::redirect::Policy::custom(move |attempt| {
             if attempt.previous().len() > redirects {
                 return attempt.stop();
             }
-            match followed.admit(attempt.url()) {
+            match places.admit(attempt.url()) {
                 Ok(()) => attempt.follow(),
-                Err(why) => attempt.error(why),
+                Err(why) => attempt.error(NotAllowed(why)),
             }
         });
-        let client = reqwest::Client::builder()
+        reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(Resolver(places.clone())))
+            .dns_resolver(Arc::new(Resolver(self.places.clone())))
             .redirect(policy)
+            // Where it was may be a secret, with a token in it.
+            .referer(false)
             .no_proxy()
             .user_agent(concat!("dunlin/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|why| words(&why))?;
-        Ok(Self {
-            client,
-            places,
-            settings: settings.clone(),
-            gates: dashmap::DashMap::new(),
-        })
+            .map_err(failed)
     }
 
-    async fn send(&self, request: HttpRequest, url: reqwest::Url) -> Result<HttpAnswer, String> {
-        let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|why| why.to_string())?;
-        let mut sent = self.client.request(method, url);
-        for (name, value) in request.headers {
-            sent = sent.header(name, value);
-        }
-        if let Some(body) = request.body {
+    async fn send(&self, asked: Asked) -> Result<HttpAnswer, Failed> {
+        let client = self.client.get_or_try_init(|| async { self.build() }).await?;
+        let mut sent = client.request(asked.method, asked.url).headers(asked.headers);
+        if let Some(body) = asked.body {
             sent = sent.body(body);
         }
-        let mut answer = sent.send().await.map_err(|why| words(&why))?;
-        let status = answer.status().as_u16();
-        let headers = answer.headers().iter();
-        let headers = headers
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect();
+        let mut answer = sent.send().await.map_err(failed)?;
+        let most = self.settings.response;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|why| words(&why))? {
-            if body.len() + chunk.len() > self.settings.response {
-                return Err(format!(
-                    "the answer is larger than {} bytes",
-                    self.settings.response
-                ));
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > most {
+                return Err(Failed::Said(format!("the answer is larger than {most} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(HttpAnswer {
-            status,
-            headers,
+            status: answer.status().as_u16(),
+            headers: std::mem::take(answer.headers_mut()),
             body,
         })
     }
 }
 
-/// The error with its causes: `reqwest` alone says only "error sending request".
-fn words(error: &reqwest::Error) -> String {
+/// Why a place that a request was led to is not gone to.
+#[derive(Debug)]
+struct NotAllowed(String);
+
+impl fmt::Display for NotAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotAllowed {}
+
+/// The error with its causes, for `reqwest` alone says only "error sending request"; without its URL, which may hold a
+/// secret.
+fn failed(error: reqwest::Error) -> Failed {
+    let asked_wrongly = error.is_builder() || error.is_redirect();
+    let error = error.without_url();
     let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = std::error::Error::source(&error);
     while let Some(inner) = cause {
+        if let Some(NotAllowed(why)) = inner.downcast_ref() {
+            return Failed::Said(why.clone());
+        }
         said = format!("{said}: {inner}");
         cause = inner.source();
     }
-    said
-}
-
-/// Where requests may go.
-#[derive(Debug)]
-struct Places(Vec<Place>);
-
-#[derive(Debug)]
-struct Place {
-    host: PlaceHost,
-    /// `None` is any.
-    port: Option<u16>,
-}
-
-#[derive(Debug)]
-enum PlaceHost {
-    Name(String),
-    Network(IpAddr, u8),
-}
-
-impl Places {
-    fn parse(allow: &[String]) -> Result<Self, String> {
-        allow
-            .iter()
-            .map(|place| Place::parse(place))
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-
-    /// Whether a request to this URL may be made.
-    fn admit(&self, url: &reqwest::Url) -> Result<(), String> {
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err(format!("`{url}` names no host"));
-        };
-        let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-        let allowed = self.0.iter().any(|place| {
-            place.port.is_none_or(|allowed| allowed == port)
-                && match (&place.host, literal) {
-                    (PlaceHost::Name(name), _) => name.eq_ignore_ascii_case(host),
-                    (PlaceHost::Network(..), Some(ip)) => place.covers(ip),
-                    (PlaceHost::Network(..), None) => false,
-                }
-        });
-        if allowed && matches!(url.scheme(), "http" | "https") {
-            return Ok(());
-        }
-        Err(format!(
-            "{host}:{port} is not allowed; write `http.allow = [\"{host}:{port}\"]` in the policy's entry of dunlin.toml"
-        ))
-    }
-
-    /// Whether a name may lead to this address. A name that is allowed may lead anywhere but to the machine itself and to
-    /// link-local services, which a name server of somebody else's could point to; those have to be listed as addresses.
-    fn may_lead_to(&self, name: &str, ip: IpAddr) -> bool {
-        let delicate = match ip {
-            IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unspecified(),
-        };
-        !delicate || name.eq_ignore_ascii_case("localhost") || self.0.iter().any(|place| place.covers(ip))
-    }
-}
-
-impl Place {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "`{text}` in `http.allow` is no place; write \"host\", \"host:port\", \"10.0.0.0/8\" or \"127.0.0.1:*\""
-            )
-        };
-        if let Some((network, bits)) = text.split_once('/') {
-            let ip: IpAddr = network.parse().map_err(|_| wrong())?;
-            let bits: u8 = bits.parse().map_err(|_| wrong())?;
-            let most = if ip.is_ipv4() { 32 } else { 128 };
-            let host = PlaceHost::Network(ip, bits.min(most));
-            return Ok(Self { host, port: None });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
-            _ => (text, None),
-        };
-        let port = match port {
-            None | Some("*") => None,
-            Some(port) => Some(port.parse().map_err(|_| wrong())?),
-        };
-        if host.is_empty() {
-            return Err(wrong());
-        }
-        let host = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(ip) => PlaceHost::Network(ip, if ip.is_ipv4() { 32 } else { 128 }),
-            Err(_) => PlaceHost::Name(host.to_owned()),
-        };
-        Ok(Self { host, port })
-    }
-
-    fn covers(&self, ip: IpAddr) -> bool {
-        match (&self.host, ip) {
-            (PlaceHost::Network(IpAddr::V4(network), bits), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(*bits)).unwrap_or(0);
-                u32::from(*network) & mask == u32::from(ip) & mask
-            }
-            (PlaceHost::Network(IpAddr::V6(network), bits), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(*bits)).unwrap_or(0);
-                u128::from(*network) & mask == u128::from(ip) & mask
-            }
-            _ => false,
-        }
+    if asked_wrongly {
+        Failed::Said(said)
+    } else {
+        Failed::Gone(said)
     }
 }
 
@@ -283,62 +272,18 @@ impl Resolve for Resolver {
         let places = self.0.clone();
         Box::pin(async move {
             let name = name.as_str().to_owned();
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found
-                .filter(|address| places.may_lead_to(&name, address.ip()))
-                .collect();
-            if allowed.is_empty() {
-                return Err(format!("{name} leads to an address that is not allowed").into());
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let (allowed, others): (Vec<_>, Vec<_>) = found
+                .into_iter()
+                .partition(|address| places.may_lead_to(&name, address.ip()));
+            if let ([], [first, ..]) = (&*allowed, &*others) {
+                let ip = first.ip();
+                return Err(NotAllowed(format!(
+                    "{name} leads to {ip}, which is no public address; if it should, add \"{ip}:*\" to `http.allow`"
+                ))
+                .into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_listed_places_are_reached() {
-        let allow = [
-            "api.example.com:8443",
-            "open.example.com",
-            "10.0.0.0/8",
-            "127.0.0.1:*",
-            "[::1]:80",
-        ];
-        let places = Places::parse(&allow.map(String::from)).unwrap();
-        let admit = |url: &str| places.admit(&reqwest::Url::parse(url).unwrap());
-        for good in [
-            "https://api.example.com:8443/x",
-            "http://open.example.com",
-            "https://OPEN.example.com/",
-            "http://10.2.3.4:99/",
-            "http://127.0.0.1:1/",
-            "http://[::1]/",
-        ] {
-            assert_eq!(admit(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "https://api.example.com/",
-            "https://example.com/",
-            "http://11.0.0.1/",
-            "http://[::1]:81/",
-            "http://2130706434/",
-            "ftp://open.example.com/",
-            "http://x.open.example.com/",
-        ] {
-            assert!(admit(bad).is_err(), "{bad}");
-        }
-        let metadata: IpAddr = "169.254.169.254".parse().unwrap();
-        assert!(!places.may_lead_to("open.example.com", metadata));
-        assert!(places.may_lead_to("open.example.com", "192.168.1.1".parse().unwrap()));
-        assert!(places.may_lead_to("open.example.com", "127.0.0.1".parse().unwrap()));
-        assert!(
-            Places::parse(&["10.0.0.0/x".into()])
-                .unwrap_err()
-                .contains("is no place")
-        );
     }
 }

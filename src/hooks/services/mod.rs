@@ -11,10 +11,13 @@ mod gate;
 mod http;
 mod kv;
 mod meters;
+mod places;
+mod pools;
 mod redis;
 mod sql;
 mod tls;
 
+use crate::config::backends::{HttpSettings, RedisSettings, SqlSettings};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -22,10 +25,11 @@ use std::sync::OnceLock;
 
 pub(crate) use backends::Backends;
 use dashmap::DashMap;
-pub(crate) use http::{HttpAnswer, HttpRequest};
+pub(crate) use http::{HttpAnswer, HttpClient, HttpRequest};
 pub(crate) use kv::{Kv, KvError, KvTotals, KvValue, Space};
 pub(crate) use meters::{Meter, Wanted};
 pub use meters::{Meters, MetersOf};
+use pools::Pools;
 pub(crate) use redis::RedisServer;
 pub(crate) use sql::{Database, SqlAnswer, SqlValue};
 use std::sync::Arc;
@@ -44,10 +48,10 @@ pub struct Services {
     worker: OnceLock<Worker>,
     spaces: DashMap<Space, Arc<Kv>>,
     meters: Meters,
-    /// Clients and pools, by what they were made from: a reload that changes nothing about a backend keeps its connections.
-    https: DashMap<String, Arc<http::HttpClient>>,
-    redises: DashMap<String, Arc<RedisServer>>,
-    databases: DashMap<String, Arc<Database>>,
+    /// Clients and pools: a reload that changes nothing about a backend keeps its connections.
+    https: Pools<HttpSettings, HttpClient>,
+    redises: Pools<RedisSettings, RedisServer>,
+    databases: Pools<SqlSettings, Database>,
     computing: Computing,
 }
 

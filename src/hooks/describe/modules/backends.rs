@@ -14,6 +14,7 @@ pub(super) static HTTP_REQUEST: Record = Record {
         Field::maybe("headers", Type::Map, "names and values"),
         Field::maybe("body", Type::Bytes, "what to send"),
         Field::maybe("json", Type::Any, "a value to send as JSON, in place of `body`"),
+        Field::maybe("timeout", Type::Number, "seconds, if less than the entry allows"),
     ],
 };
 
