@@ -2,6 +2,7 @@
 //!
 //! Every shard counts in a block of its own, so that counting costs no traffic between cores; reading adds them up.
 
+use dunlin_plugin_api::Hook;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,30 +15,41 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct EntryCounters {
             $($(#[$doc])* pub $name: AtomicU64,)*
-            /// How long calls took; one in sixteen of those that do not wait.
-            pub latency: Latency,
+            /// By the number of the hook.
+            hooks: [HookCounters; Hook::ALL.len()],
         }
 
         /// What one entry did, all shards together.
-        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Default, Clone, PartialEq, Eq)]
         pub struct EntryTotals {
             $($(#[$doc])* pub $name: u64,)*
-            /// How long calls took, by bucket; see [`Latency`].
+            /// Calls made, of all hooks.
+            pub calls: u64,
+            /// How long calls took, all hooks together, by bucket; see [`Latency`].
             pub latency: [u64; Latency::BUCKETS],
+            /// The same for each hook that was called.
+            pub hooks: BTreeMap<Hook, HookTotals>,
         }
 
         impl EntryTotals {
             fn add(&mut self, from: &EntryCounters) {
                 $(self.$name += from.$name.load(Relaxed);)*
-                from.latency.add_to(&mut self.latency);
+                for (hook, did) in Hook::ALL.iter().zip(&from.hooks) {
+                    let calls = did.calls.load(Relaxed);
+                    if calls > 0 {
+                        self.calls += calls;
+                        did.latency.add_to(&mut self.latency);
+                        let totals = self.hooks.entry(*hook).or_default();
+                        totals.calls += calls;
+                        did.latency.add_to(&mut totals.latency);
+                    }
+                }
             }
         }
     };
 }
 
 counters! {
-    /// Calls made.
-    calls,
     /// Calls that failed: an error, an answer that is none, too much memory, a panic.
     errors,
     /// Calls that overran their time or their steps.
@@ -52,6 +64,33 @@ counters! {
     rebuilt,
     /// 1 while the breaker is open; in totals, on how many shards it is.
     open,
+}
+
+/// What one entry did in one hook, on one shard.
+#[derive(Debug, Default)]
+pub struct HookCounters {
+    /// Calls made.
+    pub calls: AtomicU64,
+    /// How long they took; one in sixteen of those that do not wait.
+    pub latency: Latency,
+}
+
+/// What one entry did in one hook, all shards together.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct HookTotals {
+    /// Calls made.
+    pub calls: u64,
+    /// How long they took, by bucket; see [`Latency`].
+    pub latency: [u64; Latency::BUCKETS],
+}
+
+impl EntryCounters {
+    /// The counters of `hook`.
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "as many as there are hooks")]
+    pub(crate) fn of(&self, hook: Hook) -> &HookCounters {
+        &self.hooks[hook as usize]
+    }
 }
 
 /// A histogram of times. Bucket `n` counts what took less than 2^n * 250 ns, and at least half of that.
@@ -148,11 +187,21 @@ mod tests {
     #[test]
     fn times_are_found_in_their_buckets() {
         let counters = EntryCounters::default();
+        count(&counters.of(Hook::Publish).calls);
         for _ in 0..99 {
-            counters.latency.record(Duration::from_nanos(300));
+            counters
+                .of(Hook::Publish)
+                .latency
+                .record(Duration::from_nanos(300));
         }
-        counters.latency.record(Duration::from_millis(3));
-        counters.latency.record(Duration::from_secs(3600));
+        counters
+            .of(Hook::Publish)
+            .latency
+            .record(Duration::from_millis(3));
+        counters
+            .of(Hook::Publish)
+            .latency
+            .record(Duration::from_secs(3600));
         let mut totals = EntryTotals::default();
         totals.add(&counters);
         assert_eq!(totals.quantile(0.5), Some(Duration::from_nanos(500)));
@@ -169,8 +218,10 @@ mod tests {
         let metrics = HookMetrics::default();
         let name: Arc<str> = "acl".into();
         for shard in [0, 1, 1] {
-            count(&metrics.entry(&name, shard).calls);
+            count(&metrics.entry(&name, shard).of(Hook::Publish).calls);
         }
-        assert_eq!(metrics.totals()["acl"].calls, 3);
+        count(&metrics.entry(&name, 1).of(Hook::Will).calls);
+        let totals = metrics.totals()["acl"].clone();
+        assert_eq!((totals.calls, totals.hooks[&Hook::Publish].calls), (4, 3));
     }
 }

@@ -29,6 +29,7 @@ mod counters;
 mod declare;
 pub mod describe;
 mod error;
+mod export;
 mod generation;
 mod host;
 mod lint;
@@ -54,10 +55,11 @@ pub use chain::{
     ShardHooks, SubscribeRequest,
 };
 pub use client::{Client, ClientParts, TlsInfo};
-pub use counters::{EntryCounters, EntryTotals, HookMetrics, Latency};
+pub use counters::{EntryCounters, EntryTotals, HookMetrics, HookTotals, Latency};
 pub use declare::CALLED;
 pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
+pub use export::PolicyMetrics;
 pub use generation::{Generation, check};
 pub use host::{Effect, Effects};
 pub use lint::lint;

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::{AdminState, Readiness, State};
 use crate::config::{Config, Source};
-use crate::hooks::{Generation, HookMetrics, MetersOf, Reloader, Services};
+use crate::hooks::{Generation, HookMetrics, MetersOf, PolicyMetrics, Reloader, Services};
 use crate::instance::InstanceId;
 use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
@@ -107,6 +107,10 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));
         exporter.register(Box::new(MetersOf(Arc::clone(&services))));
+        exporter.register(Box::new(PolicyMetrics {
+            hooks: Arc::clone(&hook_metrics),
+            reloader: Arc::clone(&reloader),
+        }));
         let state = AdminState {
             exporter: Arc::new(exporter),
             readiness: Arc::clone(&readiness),

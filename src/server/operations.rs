@@ -153,7 +153,7 @@ impl Operations for Broker {
         let totals = self.shared.hook_metrics.totals();
         let entries = generation.records().into_iter().zip(generation.chain());
         let rows = entries.map(|(record, policy)| {
-            let did = totals.get(&*record.name).copied().unwrap_or_default();
+            let did = totals.get(&*record.name).cloned().unwrap_or_default();
             let micros = |share| did.quantile(share).map(|took| took.as_secs_f64() * 1e6);
             PolicyRow {
                 name: record.name,

@@ -72,6 +72,8 @@ struct Pair {
     acknowledged: u64,
     /// The messages that came, and how often.
     came: BTreeMap<u64, u32>,
+    /// The version that the policies wrote on the last one, if they write any.
+    stamp: u64,
     due: Option<Instant>,
 }
 
@@ -80,6 +82,18 @@ pub struct Crowd {
     pairs: Vec<Pair>,
     longest: Duration,
     wrong: Vec<String>,
+}
+
+/// The version in `v1 v1 v1`, if there is any; an error when they differ.
+fn one_version(stamps: &str) -> Result<Option<u64>, ()> {
+    let mut stamps = stamps.split(' ').filter(|stamp| !stamp.is_empty());
+    let Some(first) = stamps.next() else {
+        return Ok(None);
+    };
+    if stamps.any(|stamp| stamp != first) {
+        return Err(());
+    }
+    first[1..].parse().map(Some).map_err(drop)
 }
 
 /// What became of it.
@@ -158,9 +172,17 @@ impl Crowd {
     fn packet(&mut self, n: usize, packet: &Packet) {
         match packet.kind {
             PUBLISH => {
-                let message = String::from_utf8_lossy(&packet.payload).parse().unwrap();
-                let pair = n - self.pairs.len();
-                *self.pairs[pair].came.entry(message).or_default() += 1;
+                let text = String::from_utf8_lossy(&packet.payload).into_owned();
+                let (message, stamps) = text.split_once(' ').unwrap_or((&text, ""));
+                let receiver = n - self.pairs.len();
+                let pair = &mut self.pairs[receiver];
+                *pair.came.entry(message.parse().unwrap()).or_default() += 1;
+                match one_version(stamps) {
+                    Ok(None) => {}
+                    Ok(Some(stamp)) if stamp >= pair.stamp => pair.stamp = stamp,
+                    Ok(Some(stamp)) => self.wrong.push(format!("v{stamp} after v{}", pair.stamp)),
+                    Err(()) => self.wrong.push(format!("served by a mix: {stamps}")),
+                }
                 self.members[n].send(&ack(PUBACK, packet.id));
             }
             PUBACK => {

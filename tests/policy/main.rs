@@ -16,6 +16,7 @@ mod crowd;
 mod editing;
 mod reload;
 mod rules;
+mod triggers;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -38,11 +39,21 @@ struct Demo {
 
 impl Demo {
     fn start(settings: &[&str]) -> Demo {
+        Demo::with(settings, "", &[])
+    }
+
+    /// With more text in dunlin.toml, and more files.
+    fn with(settings: &[&str], more: &str, files: &[(&str, &str)]) -> Demo {
         let folder = support::broker::folder();
         let root = support::broker::root();
         std::fs::create_dir(folder.join("scripts")).unwrap();
         for file in ["dunlin.toml", "scripts/auth.lua", "scripts/acl.lua"] {
             std::fs::copy(root.join(file), folder.join(file)).unwrap();
+        }
+        let config = std::fs::read_to_string(folder.join("dunlin.toml")).unwrap();
+        std::fs::write(folder.join("dunlin.toml"), format!("{config}\n{more}")).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.join(file), text).unwrap();
         }
         let off = ["tls", "ws", "wss"].map(|kind| format!("listeners.{kind}.enabled=false"));
         let settings: Vec<&str> = off

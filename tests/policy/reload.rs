@@ -12,15 +12,34 @@ use crate::support::{Broker, Client, PUBACK, V5, publish};
 use crate::{Demo, millis_until, signed};
 
 /// How many clients there are; `DUNLIN_CROWD=8000` for more.
-fn clients() -> usize {
+pub fn clients() -> usize {
     std::env::var("DUNLIN_CROWD").map_or(2000, |count| count.parse().unwrap())
 }
 
-const PAIRS: usize = 48;
+pub const PAIRS: usize = 48;
 const SAVES: usize = 100;
 /// Enough to have some on every shard.
 const PROBES: usize = 8;
 const NOT_AUTHORIZED: u8 = 0x87;
+
+/// Takes as many descriptors as the system lets us, and says so when they are too few.
+pub fn room_for_the_crowd() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    )
+    .unwrap();
+    let room = limit.maximum.unwrap_or(u64::MAX);
+    assert!(
+        room >= clients() as u64 + 1000,
+        "ulimit -n is {room}; {} clients need more: ulimit -n 8192",
+        clients()
+    );
+}
 
 /// What a mistake looks like, one line each: one that does not parse, and two that fail when they run.
 const MISTAKES: [&str; 3] = ["local = 1", "nothing.here()", "local sum = 1 + {}"];
@@ -44,7 +63,7 @@ fn version(original: &str, n: usize) -> (String, Option<usize>) {
 }
 
 /// As editors do it: to another file and over the first one, or into the file itself.
-fn save(path: &Path, text: &str, atomically: bool) {
+pub fn save(path: &Path, text: &str, atomically: bool) {
     if atomically {
         let new = path.with_extension("lua.new");
         fs::write(&new, text).unwrap();
@@ -118,22 +137,7 @@ fn save_all(demo: &Demo, broker: &Broker) -> Saves {
 
 #[test]
 fn two_thousand_clients_do_not_notice_a_hundred_saves() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    )
-    .unwrap();
-    let room = limit.maximum.unwrap_or(u64::MAX);
-    assert!(
-        room >= clients() as u64 + 1000,
-        "ulimit -n is {room}; {} clients need more: ulimit -n 8192",
-        clients()
-    );
-
+    room_for_the_crowd();
     let demo = Demo::start(&["limits.connection_rate=unlimited"]);
     let original = fs::read_to_string(demo.acl()).unwrap();
     save(&demo.acl(), &version(&original, SAVES + 1).0, true);

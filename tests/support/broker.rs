@@ -166,15 +166,17 @@ impl Broker {
         !self.ended.load(Ordering::Acquire) && TcpStream::connect(self.address).is_ok()
     }
 
-    /// Resident memory in bytes; `None` for a broker that is not ours or where there is no /proc.
-    pub fn resident(&self) -> Option<u64> {
+    /// The broker's own process; `None` for a broker that is not ours or where there is no /proc.
+    pub fn id(&self) -> Option<i32> {
         let supervisor = self.supervisor.as_ref()?.id();
         let children = format!("/proc/{supervisor}/task/{supervisor}/children");
-        let pid = std::fs::read_to_string(children)
-            .ok()?
-            .split_whitespace()
-            .next()?
-            .to_owned();
+        let children = std::fs::read_to_string(children).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Resident memory in bytes; `None` for a broker that is not ours or where there is no /proc.
+    pub fn resident(&self) -> Option<u64> {
+        let pid = self.id()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

@@ -177,7 +177,7 @@ impl Entry {
             }
         }
         .await;
-        self.counters.latency.record(began.elapsed());
+        self.counters.of(subject.hook).latency.record(began.elapsed());
         if let (Some(Began::Watched(..)), Some(watch)) = (watched, &*self.watch.borrow()) {
             // How long it waits is the backend's affair, and bounded by `wait`; what it computes by `budget`.
             watch.called(Duration::ZERO, || self.offence(subject, String::new()));
@@ -197,11 +197,12 @@ impl Entry {
                 fallback: self.policy.on_error,
             });
         }
-        count(&self.counters.calls);
+        let calls = &self.counters.of(subject.hook).calls;
+        count(calls);
         if self.watch.borrow().is_some() {
             return Ok(Some(Began::Watched(Instant::now(), thread_time())));
         }
-        let timed = self.counters.calls.load(Relaxed).is_multiple_of(TIMED);
+        let timed = calls.load(Relaxed).is_multiple_of(TIMED);
         Ok(timed.then(|| Began::Timed(Instant::now())))
     }
 
@@ -229,7 +230,7 @@ impl Entry {
 
     fn timed(&self, subject: Subject<'_>, began: Began, failed: bool) {
         let (Began::Timed(at) | Began::Watched(at, _)) = began;
-        self.counters.latency.record(at.elapsed());
+        self.counters.of(subject.hook).latency.record(at.elapsed());
         if let (Began::Watched(_, before), Some(watch)) = (began, &*self.watch.borrow()) {
             let took = thread_time().saturating_sub(before);
             // A failure is an offence by itself, and says more.

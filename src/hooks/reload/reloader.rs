@@ -147,6 +147,12 @@ struct Asked {
     tell: Tell,
 }
 
+impl std::fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
+    }
+}
+
 impl Reloader {
     /// Starts the thread, and returns when it watches. `current` is in force on all of `shards` already; if the files have
     /// changed since it was loaded, they are put in force first, so a shard's own thread must not call this.

@@ -133,7 +133,7 @@ impl Shard {
     }
 
     pub(super) fn totals(&self, entry: &str) -> EntryTotals {
-        self.metrics.totals()[entry]
+        self.metrics.totals()[entry].clone()
     }
 }
 
