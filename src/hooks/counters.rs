@@ -64,6 +64,8 @@ counters! {
     rebuilt,
     /// 1 while the breaker is open; in totals, on how many shards it is.
     open,
+    /// 1 while its calls wait their turn because they take long; in totals, on how many shards they do.
+    slow,
 }
 
 /// What one entry did in one hook, on one shard.

@@ -1,6 +1,6 @@
 //! What policies did, for Prometheus: calls, failures and times of each entry, and how reloading stands.
 
-use super::counters::{EntryTotals, HookMetrics, Latency};
+use super::counters::{EntryTotals, HookMetrics, HookTotals, Latency};
 use super::reload::Reloader;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
@@ -22,6 +22,8 @@ pub struct PolicyMetrics {
 }
 
 type NoLabels = [(&'static str, &'static str); 0];
+/// Writes one series of a metric by policy and hook.
+type Series<'a> = dyn FnMut(&[(&str, &str); 2], &HookTotals) -> fmt::Result + 'a;
 type Read = fn(&EntryTotals) -> u64;
 
 /// Counters of an entry: name, help, and where it is read.
@@ -46,6 +48,19 @@ const COUNTERS: [(&str, &str, Read); 6] = [
     }),
 ];
 
+const GAUGES: [(&str, &str, Read); 2] = [
+    (
+        "dunlin_hook_breaker_open",
+        "On how many shards the breaker is open.",
+        |entry| entry.open,
+    ),
+    (
+        "dunlin_hook_slow",
+        "On how many shards its calls wait their turn because they take long.",
+        |entry| entry.slow,
+    ),
+];
+
 impl Collector for PolicyMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let totals = self.hooks.totals();
@@ -59,15 +74,12 @@ impl Collector for PolicyMetrics {
                 series.encode_counter::<NoLabels, _, u64>(&read(entry), None)?;
             }
         }
-        let mut open = encoder.encode_descriptor(
-            "dunlin_hook_breaker_open",
-            "On how many shards the breaker is open.",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (policy, entry) in &totals {
-            open.encode_family(&[("policy", &**policy)])?
-                .encode_gauge(&entry.open)?;
+        for (name, help, read) in GAUGES {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (policy, entry) in &totals {
+                let labels = [("policy", &**policy)];
+                metric.encode_family(&labels)?.encode_gauge(&read(entry))?;
+            }
         }
         let lost = self.hooks.events_dropped.load(Relaxed);
         encoder
@@ -88,7 +100,7 @@ impl PolicyMetrics {
         encoder: &mut DescriptorEncoder<'_>,
         totals: &BTreeMap<Arc<str>, EntryTotals>,
     ) -> fmt::Result {
-        let every = |read: &mut dyn FnMut(&[(&str, &str); 2], &super::HookTotals) -> fmt::Result| {
+        let every = |read: &mut Series<'_>| {
             totals.iter().try_for_each(|(policy, entry)| {
                 let mut hooks = entry.hooks.iter();
                 hooks.try_for_each(|(hook, did)| read(&[("policy", policy), ("hook", hook.name())], did))
@@ -174,7 +186,7 @@ impl Times<'_> {
         let count = self.0.iter().sum();
         if let Some((upper, _)) = buckets.last_mut() {
             // Written as `+Inf`: what took longer is counted there too.
-            *upper = f64::MAX;
+            *upper = f64::INFINITY;
         }
         let none: Option<&HashMap<usize, Exemplar<NoLabels, f64>>> = None;
         series.encode_histogram(sum, count, &buckets, none)

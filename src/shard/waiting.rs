@@ -23,8 +23,13 @@ use crate::topic::TopicFilter;
 enum Found {
     /// A policy owns the topic.
     Control(Controlled),
-    /// An answer, and what the `publish` hook made of the message if it was asked.
-    Answer(Answer<PublishDecision>, Option<Published>),
+    /// An answer, what the `publish` hook made of the message if it was asked, and what the generation before says while
+    /// this one is being watched.
+    Answer(
+        Answer<PublishDecision>,
+        Option<Published>,
+        Option<PublishDecision>,
+    ),
 }
 
 impl Shard {
@@ -62,6 +67,7 @@ impl Shard {
         );
         let changes = self.hooks.wants(Hook::Publish);
         let free = known.is_some() || self.publish_is_free();
+        let before = self.hooks.chain_before().filter(|_| !free);
         let work = async move {
             if owned {
                 return Found::Control(chain.control(&client, event).await);
@@ -85,7 +91,12 @@ impl Shard {
                 (PublishDecision::Allow, true) => Some(chain.publish_waiting(&client, event).await),
                 _ => None,
             };
-            Found::Answer(answer, published)
+            let before = match (before, &answer.decision) {
+                (None, _) => None,
+                (Some(_), PublishDecision::Allow) => Some(PublishDecision::Allow),
+                (Some(chain), _) => Some(chain.authorize_publish_waiting(&client, &request).await.decision),
+            };
+            Found::Answer(answer, published, before)
         };
         self.park(at, work, move |shard, at, found| {
             shard.publish_found(at, &packet, found)
@@ -104,7 +115,17 @@ impl Shard {
                 self.answer(at, publish, ReasonCode::SUCCESS, true);
                 Ok(())
             }
-            Found::Answer(answer, published) => {
+            Found::Answer(answer, published, before) => {
+                if let Some(client) = self.live(at).map(|live| Arc::clone(&live.client)) {
+                    let request = PublishRequest {
+                        topic,
+                        qos: publish.qos,
+                        retain: publish.retain,
+                        payload: publish.payload,
+                    };
+                    self.hooks
+                        .compare_publish(&client, &request, &answer.decision, before);
+                }
                 self.trace_answer(at, Hook::AuthorizePublish, topic, || {
                     publish_said(&answer.decision)
                 });
@@ -128,8 +149,10 @@ impl Shard {
     ) -> Result<(), Close> {
         let Some(live) = self.live(at) else { return Ok(()) };
         let (client, chain) = (Arc::clone(&live.client), Rc::clone(self.hooks.chain()));
+        let (asking, before) = (Arc::clone(&client), self.hooks.chain_before());
         let work = async move {
             let mut decisions = Vec::with_capacity(subscribe.filters.len());
+            let mut opinions = Vec::new();
             for asked in &subscribe.filters {
                 decisions.push(match TopicFilter::parse(&asked.filter) {
                     Ok(filter) => {
@@ -138,18 +161,49 @@ impl Shard {
                             qos: asked.qos,
                             share: filter.share_name(),
                         };
-                        chain
+                        let said = chain
                             .authorize_subscribe_waiting(&client, &request)
                             .await
-                            .decision
+                            .decision;
+                        if let Some(before) = &before {
+                            opinions.push(match &said {
+                                SubscribeDecision::Allow(qos) => SubscribeDecision::Allow(*qos),
+                                _ => {
+                                    before
+                                        .authorize_subscribe_waiting(&client, &request)
+                                        .await
+                                        .decision
+                                }
+                            });
+                        }
+                        said
                     }
                     // It is refused for what it is.
-                    Err(_) => SubscribeDecision::Allow(asked.qos),
+                    Err(_) => {
+                        if before.is_some() {
+                            opinions.push(SubscribeDecision::Allow(asked.qos));
+                        }
+                        SubscribeDecision::Allow(asked.qos)
+                    }
                 });
             }
-            (subscribe, decisions)
+            (subscribe, decisions, opinions)
         };
-        self.park(at, work, move |shard, at, (subscribe, decisions)| {
+        self.park(at, work, move |shard, at, (subscribe, decisions, opinions)| {
+            let answers = subscribe.filters.iter().zip(&decisions).zip(opinions);
+            for ((asked, said), before) in answers {
+                let Ok(filter) = TopicFilter::parse(&asked.filter) else {
+                    continue;
+                };
+                let request = SubscribeRequest {
+                    filter: filter.filter(),
+                    qos: asked.qos,
+                    share: filter.share_name(),
+                };
+                shard
+                    .hooks
+                    .compare_subscribe(&asking, &request, said, Some(before));
+            }
             shard.subscribe_decided(at, subscribe, count, Some(decisions))
         })
     }

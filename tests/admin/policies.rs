@@ -136,6 +136,36 @@ fn list_shows_the_chain_with_what_it_did() {
 }
 
 #[test]
+fn metrics_tell_what_policies_do_and_how_reloading_stands() {
+    let broker = start();
+    let mut client = Connect::v5("a").to(&broker.broker);
+    for id in 1..=32 {
+        client.publish(publish(if id % 2 == 0 { "one" } else { "two" }, "x").qos(1, id));
+        client.expect(PUBACK);
+    }
+    broker.save("return 1");
+    assert_eq!(broker.ask(&["reload"]).code, 1);
+    let socket = broker.broker.data().join("dunlin.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, request).unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut text).unwrap();
+    for line in [
+        "dunlin_hook_calls_total{policy=\"policy\",hook=\"authorize_publish\"} 32\n",
+        "dunlin_hook_duration_seconds_count{policy=\"policy\",hook=\"authorize_publish\"} 2\n",
+        "dunlin_hook_duration_seconds_bucket{le=\"+Inf\",policy=\"policy\",hook=\"authorize_publish\"} 2\n",
+        "dunlin_hook_denied_total{policy=\"policy\"} 16\n",
+        "dunlin_hook_breaker_open{policy=\"policy\"} 0\n",
+        "dunlin_policies_generation 1.0\n",
+        "dunlin_policies_refused_now 1.0\n",
+        "dunlin_policies_reloads_total{result=\"refused\"} ",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
 fn the_log_survives_the_broker() {
     let data = support::broker::folder();
     let ask = |broker: &Broker, args: &[&str]| {

@@ -117,6 +117,19 @@ fn it_denies_everyone() {
 }
 
 #[test]
+fn it_waits_and_then_denies_everyone() {
+    let report = rolls_back(
+        "return {\n  waits = { 'authorize_publish' },\n  authorize_publish = function()\n    task.sleep(0.001)\n    return \
+         'deny', 'all of you'\n  end,\n}",
+    );
+    let why = report["why"].as_str().unwrap();
+    assert!(
+        why.contains("denied what the generation before allows"),
+        "{report}"
+    );
+}
+
+#[test]
 fn it_answers_slowly() {
     let report = rolls_back(&with(
         "local t = os.clock() while os.clock() - t < 0.0035 do end return 'allow'",

@@ -51,9 +51,23 @@ impl ShardHooks {
     ) -> Answer<PublishDecision> {
         let answer = self.chain.authorize_publish(client, request);
         if let Some(second) = &mut self.second {
-            second.publish(client, request, &answer.decision);
+            let before = |chain: &Chain| chain.authorize_publish(client, request).decision;
+            second.publish(client, request, &answer.decision, before);
         }
         answer
+    }
+
+    /// The same, of an answer that was waited for: what the chain before said to it, if it was asked.
+    pub fn compare_publish(
+        &mut self,
+        client: &Arc<Client>,
+        request: &PublishRequest<'_>,
+        said: &PublishDecision,
+        before: Option<PublishDecision>,
+    ) {
+        if let (Some(second), Some(before)) = (&mut self.second, before) {
+            second.publish(client, request, said, |_| before);
+        }
     }
 
     /// May `client` subscribe to this filter, and at which QoS?
@@ -64,9 +78,23 @@ impl ShardHooks {
     ) -> Answer<SubscribeDecision> {
         let answer = self.chain.authorize_subscribe(client, request);
         if let Some(second) = &mut self.second {
-            second.subscribe(client, request, &answer.decision);
+            let before = |chain: &Chain| chain.authorize_subscribe(client, request).decision;
+            second.subscribe(client, request, &answer.decision, before);
         }
         answer
+    }
+
+    /// As [`ShardHooks::compare_publish`].
+    pub fn compare_subscribe(
+        &mut self,
+        client: &Arc<Client>,
+        request: &SubscribeRequest<'_>,
+        said: &SubscribeDecision,
+        before: Option<SubscribeDecision>,
+    ) {
+        if let (Some(second), Some(before)) = (&mut self.second, before) {
+            second.subscribe(client, request, said, |_| before);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One entry of the chain on one shard: its state, its breaker, its counters.
 
+use super::pace::Pace;
 use super::stale::{Remembered, Stale};
 use crate::config::hooks::Fallback;
 use crate::hooks::breaker::Breaker;
@@ -8,12 +9,13 @@ use crate::hooks::counters::{EntryCounters, HookMetrics, count, set};
 use crate::hooks::error::LoadError;
 use crate::hooks::host::Host;
 use crate::hooks::lua::answer::{RawSaid, Said};
+use crate::hooks::lua::fair::{self, Fair};
 use crate::hooks::lua::fault::{Fault, FaultKind};
 use crate::hooks::lua::state::PolicyState;
 use crate::hooks::lua::waiting::Waiting;
 use crate::hooks::policy::Policy;
 use crate::hooks::watch::{Offence, Watch};
-use dunlin_plugin_api::Hook;
+use dunlin_plugin_api::{Hook, Kind};
 use mlua::Function;
 use std::cell::{Cell, RefCell};
 use std::hash::Hash;
@@ -58,6 +60,8 @@ pub(crate) struct Entry {
     pub(crate) denied: Arc<str>,
     /// The reason when a failure counts as a deny.
     pub(crate) failed: Arc<str>,
+    /// Whether its calls leave the straight path.
+    pace: Pace,
     logged: Cell<Option<Instant>>,
     unlogged: Cell<u64>,
 }
@@ -68,6 +72,7 @@ impl Entry {
         metrics: &HookMetrics,
         shard: u16,
         host: Host,
+        slow: &Rc<Cell<usize>>,
     ) -> Result<Self, LoadError> {
         let name = policy.name();
         let counters = metrics.entry(name, shard);
@@ -82,6 +87,7 @@ impl Entry {
             stale: Stale::new([policy.on_error, policy.on_timeout]),
             denied: format!("denied by policy `{name}`").into(),
             failed: format!("policy `{name}` failed").into(),
+            pace: Pace::new(slow),
             logged: Cell::default(),
             unlogged: Cell::default(),
             policy: policy.clone(),
@@ -102,6 +108,12 @@ impl Entry {
     /// Its state, unless that was spoilt by the last call.
     pub(crate) fn state(&self) -> Option<Rc<PolicyState>> {
         self.state.borrow().clone()
+    }
+
+    /// Whether its calls took long again and again, so that they had better wait their turn.
+    #[inline]
+    pub(crate) fn is_slow(&self) -> bool {
+        self.pace.is_slow()
     }
 
     /// Counts a deny.
@@ -141,15 +153,12 @@ impl Entry {
             Some(state) => answer(state, subject.hook, run),
             None => {
                 drop(state);
-                return self.finish(
-                    subject,
-                    began,
-                    self.rebuild().and_then(|state| answer(&state, subject.hook, run)),
-                );
+                let answer = self.rebuild().and_then(|state| answer(&state, subject.hook, run));
+                return self.finish_inline(subject, began, answer);
             }
         };
         drop(state);
-        self.finish(subject, began, answer)
+        self.finish_inline(subject, began, answer)
     }
 
     /// Asks the policy in a coroutine that may wait. `begin` starts the call and `read` reads its answer.
@@ -159,6 +168,11 @@ impl Entry {
         begin: impl FnOnce(&PolicyState, &Function) -> Result<Waiting<RawSaid>, Fault>,
         read: impl FnOnce(&PolicyState, &Said) -> Result<R, Fault>,
     ) -> Result<R, Failed> {
+        let kind = match subject.hook.kind() {
+            Kind::Observe | Kind::Life | Kind::Action => fair::IN_BACKGROUND,
+            Kind::Answer | Kind::Transform => fair::FOR_CLIENTS,
+        };
+        let turn = fair::turn(kind).await;
         let watched = self.admit(subject)?;
         let began = Instant::now();
         let state = self.state.borrow().clone();
@@ -169,8 +183,12 @@ impl Entry {
             };
             let call = answer(&state, subject.hook, begin)?;
             let patience = self.policy.limits.wait;
-            match tokio::time::timeout(patience, call).await {
-                Ok(said) => read(&state, &Said::read(said?)),
+            let mut call = Fair::with(turn, kind, call);
+            match tokio::time::timeout(patience, &mut call).await {
+                Ok(said) => {
+                    self.pace.took(call.spent(), &self.counters, self.policy.name());
+                    read(&state, &Said::read(said?))
+                }
                 Err(_late) => Err(Fault::timeout(format!(
                     "the call waited longer than its {patience:?} (`wait`)"
                 ))),
@@ -204,6 +222,26 @@ impl Entry {
         }
         let timed = calls.load(Relaxed).is_multiple_of(TIMED);
         Ok(timed.then(|| Began::Timed(Instant::now())))
+    }
+
+    /// The end of a call on the straight path.
+    #[inline]
+    fn finish_inline<R>(
+        &self,
+        subject: Subject<'_>,
+        began: Option<Began>,
+        answer: Result<R, Fault>,
+    ) -> Result<R, Failed> {
+        if let Some(Began::Timed(at) | Began::Watched(at, _)) = began {
+            self.pace.took(at.elapsed(), &self.counters, self.policy.name());
+        } else if answer
+            .as_ref()
+            .is_err_and(|fault| fault.kind == FaultKind::Timeout)
+        {
+            self.pace
+                .took(self.policy.limits.budget, &self.counters, self.policy.name());
+        }
+        self.finish(subject, began, answer)
     }
 
     #[inline]

@@ -8,6 +8,7 @@ mod entry;
 mod explain;
 mod login;
 mod observers;
+mod pace;
 mod publish;
 mod second;
 mod stale;
@@ -49,6 +50,8 @@ pub struct Chain {
     /// Whether policies have a say about single deliveries.
     deliveries: bool,
     entries: Vec<Entry>,
+    /// How many of them are slow here.
+    slow: Rc<Cell<usize>>,
 }
 
 impl Chain {
@@ -58,9 +61,10 @@ impl Chain {
         shard: u16,
         effects: &Rc<Effects>,
     ) -> Result<Self, LoadError> {
+        let slow = Rc::default();
         let entries = generation.chain().iter().map(|policy| {
             let host = Host::on_shard(policy, effects);
-            Entry::build(policy, metrics, shard, host)
+            Entry::build(policy, metrics, shard, host, &slow)
         });
         Ok(Self {
             wants: generation.hooks(),
@@ -69,6 +73,7 @@ impl Chain {
                 .any(|hook| generation.hooks().contains(*hook)),
             beside: !generation.waits().is_empty() || generation.hooks().contains(Hook::Control),
             entries: entries.collect::<Result<_, _>>()?,
+            slow,
             generation: generation.clone(),
         })
     }
@@ -240,10 +245,12 @@ impl ShardHooks {
         self.chain.wants.contains(hook)
     }
 
-    /// Whether an answer of `hook` may have to be waited for.
+    /// Whether an answer of `hook` may have to be waited for: for a backend, or because a policy is slow.
     #[inline]
     pub fn waits(&self, hook: Hook) -> bool {
-        self.chain.generation.waits().contains(hook)
+        let chain = &self.chain;
+        chain.generation.waits().contains(hook)
+            || chain.slow.get() > 0 && chain.asked(hook).any(Entry::is_slow)
     }
 
     /// Whether policies have a say about single deliveries.
@@ -255,12 +262,17 @@ impl ShardHooks {
     /// Whether a PUBLISH may have to leave the straight path: to wait, or to a policy that owns its topic.
     #[inline]
     pub fn wants_beside_the_path(&self) -> bool {
-        self.chain.beside
+        self.chain.beside || self.chain.slow.get() > 0
     }
 
     /// The chain that answers, to be held by a call that waits.
     pub fn chain(&self) -> &Rc<Chain> {
         &self.chain
+    }
+
+    /// The chain before, while the new one is being watched.
+    pub fn chain_before(&self) -> Option<Rc<Chain>> {
+        self.second.as_ref().map(|second| second.chain().clone())
     }
 
     /// The generation that answers here.

@@ -30,7 +30,7 @@ impl ShardHooks {
     /// it must run in a `LocalSet`.
     pub fn run_observers(&mut self, most: usize) -> usize {
         for _ in 0..most {
-            if fair::rest().is_some() {
+            if fair::rest(fair::IN_BACKGROUND).is_some() {
                 break;
             }
             let Some(event) = self.events.pop() else { break };
@@ -43,7 +43,7 @@ impl ShardHooks {
                 let mut told = Box::pin(tell(self.chain.clone(), n, event.clone()));
                 let began = Instant::now();
                 let at_once = told.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-                fair::took(began.elapsed());
+                fair::took(fair::IN_BACKGROUND, began.elapsed());
                 if at_once.is_ready() {
                     continue;
                 }
@@ -64,7 +64,7 @@ impl ShardHooks {
 
     /// When observers may be told more: after one that took long, others come first.
     pub fn observers_rest(&self) -> Option<Instant> {
-        fair::rest()
+        fair::rest(fair::IN_BACKGROUND)
     }
 }
 

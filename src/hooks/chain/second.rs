@@ -43,6 +43,7 @@ impl SecondOpinion {
         client: &Arc<Client>,
         request: &PublishRequest<'_>,
         said: &PublishDecision,
+        before: impl FnOnce(&Chain) -> PublishDecision,
     ) {
         if !self.is_news(client) {
             return;
@@ -51,7 +52,7 @@ impl SecondOpinion {
             PublishDecision::Allow => return self.counted(client),
             PublishDecision::Deny(Denial { reason, .. }) | PublishDecision::Disconnect(reason) => reason,
         };
-        let before = self.before.authorize_publish(client, request).decision;
+        let before = before(&self.before);
         let subject = Subject {
             hook: Hook::AuthorizePublish,
             client: Some(client),
@@ -65,6 +66,7 @@ impl SecondOpinion {
         client: &Arc<Client>,
         request: &SubscribeRequest<'_>,
         said: &SubscribeDecision,
+        before: impl FnOnce(&Chain) -> SubscribeDecision,
     ) {
         if !self.is_news(client) {
             return;
@@ -73,7 +75,7 @@ impl SecondOpinion {
             SubscribeDecision::Allow(_) => return self.counted(client),
             SubscribeDecision::Deny(Denial { reason, .. }) | SubscribeDecision::Disconnect(reason) => reason,
         };
-        let before = self.before.authorize_subscribe(client, request).decision;
+        let before = before(&self.before);
         let subject = Subject {
             hook: Hook::AuthorizeSubscribe,
             client: Some(client),

@@ -3,7 +3,7 @@
 
 use super::Host;
 use super::arguments::wrong;
-use crate::hooks::lua::fair::Fair;
+use crate::hooks::lua::fair::{Fair, IN_BACKGROUND};
 use crate::hooks::lua::limits::Limits;
 use crate::hooks::lua::waiting::Waiting;
 use mlua::{Function, Lua, MultiValue, Table, Value};
@@ -185,7 +185,7 @@ impl Host {
         let limits: &Rc<Limits> = &self.limits;
         let call = Waiting::<()>::task(lua, limits, function, self.budget, self.steps, arguments);
         let ended = match call {
-            Ok(call) => Fair::new(call).await,
+            Ok(call) => Fair::new(IN_BACKGROUND, call).await,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = ended {
