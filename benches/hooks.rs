@@ -9,6 +9,7 @@ use dunlin::hooks::{
     AuthRequest, CacheRule, Client, ClientParts, Generation, Hook, HookMetrics, PublishDecision,
     PublishEvent, PublishRequest, ShardHooks,
 };
+use dunlin::message::Origin;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::Path;
@@ -71,6 +72,7 @@ fn publish(topic: &str) -> PublishRequest<'_> {
         topic,
         qos: QoS::AtLeastOnce,
         retain: false,
+        origin: Origin::Client,
         payload: b"{\"t\":20}",
     }
 }

@@ -188,7 +188,19 @@
 ---Whose subscriptions are asked about again.
 ---@class dunlin.Reauthorize
 ---@field client string? # this client's alone
----@field instance string? # those of this instance
+
+---A session that `mqtt.sessions` found.
+---@class dunlin.Session
+---@field client_id string # whose it is
+---@field username string? # the user name of its login
+---@field connected boolean # whether the client is connected
+---@field subscriptions integer # how many it has
+
+---Which sessions are listed.
+---@class dunlin.SessionsOptions
+---@field prefix string? # the beginning of their client ids
+---@field connected boolean? # only those of clients that are connected, or are not
+---@field limit integer? # how many at most, 100 if none, up to 10,000
 
 ---How a cache is made.
 ---@class dunlin.CacheOptions
@@ -790,9 +802,10 @@ function mqtt.kick(client_id, code, reason) end
 ---@param options? dunlin.Reauthorize # whose; everybody's if none
 function mqtt.reauthorize(options) end
 
----the sessions that there are
----@param options? table # which sessions
----@return table[] sessions # what is known of each
+---the sessions that there are, on all shards; waits
+---@param options? dunlin.SessionsOptions # which; the first hundred if none
+---@return dunlin.Session[]? sessions # in no order
+---@return string? why # why there is no result
 function mqtt.sessions(options) end
 
 ---Regular expressions that take little time, whatever a stranger puts into a topic or a payload. The syntax is that of Rust's `regex`.

@@ -250,10 +250,25 @@ impl Default for BreakerSettings {
     }
 }
 
+/// How changed files of policies are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WatchMode {
+    /// The kernel tells; where it cannot, as on network file systems, look every two seconds.
+    #[default]
+    Auto,
+    /// Look every two seconds.
+    Poll,
+    /// Not at all: only when asked to.
+    Off,
+}
+
 /// When a new generation of policies is worse than the one before, and is rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchSettings {
+    /// How changed files are noticed.
+    pub files: WatchMode,
     /// How long the tests beside the policies may take together; a generation whose tests fail is refused.
     #[serde(with = "humane::duration")]
     pub prove: Duration,
@@ -276,6 +291,7 @@ pub struct WatchSettings {
 impl Default for WatchSettings {
     fn default() -> Self {
         Self {
+            files: WatchMode::Auto,
             prove: Duration::from_secs(5),
             window: Duration::from_secs(30),
             least: 20,

@@ -232,8 +232,16 @@ impl Reader<'_> {
                 wrong(format!("`{name}` in `origins` is not one of {names}"))
             })?;
             let mut origins = Origins::NONE;
+            let publishes = |origin| hook != Hook::AuthorizePublish || Origins::DEFAULT.contains(origin);
             for origin in list.sequence_values::<String>() {
                 let origin = origin.ok().and_then(|name| origin_of(&name));
+                if origin.is_some_and(|origin| !publishes(origin)) {
+                    return Err(wrong(
+                        "`authorize_publish` is asked about what clients publish and about their wills; what scripts and \
+                         the broker publish needs no permission"
+                            .into(),
+                    ));
+                }
                 origins = origins.with(origin.ok_or_else(|| {
                     wrong(format!(
                         "`origins.{name}` lists origins out of {}",

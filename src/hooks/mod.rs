@@ -61,7 +61,7 @@ pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use export::PolicyMetrics;
 pub use generation::{Generation, check};
-pub use host::{Effect, Effects};
+pub use host::{Effect, Effects, SessionSeen, SessionsQuery};
 pub use lint::lint;
 pub use observe::Event;
 pub use reload::{

@@ -17,7 +17,7 @@ use crate::codec::{QoS, ReasonCode};
 use crate::hooks::{Explanation, LoadError, Reloader};
 use crate::instance::SessionKey;
 use crate::metrics::Metrics;
-use crate::shard::{Action, ClientsQuery, ConnectedClient, Control, Inspect, Shared};
+use crate::shard::{Action, ClientsQuery, Control, Inspect, ListedClient, Shared};
 use crate::topic::{TopicFilter, TopicName};
 
 /// How many traces there may be at a time.
@@ -270,6 +270,7 @@ async fn list_clients(shared: Arc<Shared>, request: ClientsRequest, rows: mpsc::
             let query = ClientsQuery {
                 from,
                 prefix: Arc::clone(&prefix),
+                connected: Some(true),
                 most: left,
             };
             let (reply, answer) = oneshot::channel();
@@ -286,7 +287,7 @@ async fn list_clients(shared: Arc<Shared>, request: ClientsRequest, rows: mpsc::
     }
 }
 
-fn row(connected: &ConnectedClient) -> ClientRow {
+fn row(connected: &ListedClient) -> ClientRow {
     let client = &connected.client;
     ClientRow {
         client_id: client.client_id.to_string(),
@@ -294,7 +295,7 @@ fn row(connected: &ConnectedClient) -> ClientRow {
         peer: client.peer.to_string(),
         listener: client.listener.to_string(),
         version: client.protocol_version.to_string(),
-        since: time(UNIX_EPOCH + Duration::from_millis(connected.since.0)),
+        since: time(UNIX_EPOCH + Duration::from_millis(connected.since.map_or(0, |since| since.0))),
         subscriptions: connected.subscriptions,
         inflight: connected.inflight,
         queued: connected.queued,

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, PolicyEntry, Source};
-use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, Watch, WatchMode};
+use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, Watch};
 use crate::shard::{Control, Shared};
 
 /// The demo's policies, for a binary that is started where no files are.
@@ -65,7 +65,7 @@ pub(super) fn start(
         entries: chain.0,
         defaults: config.policy_defaults,
         base: chain.1,
-        watch: WatchMode::default(),
+        watch: config.policy_watch.files,
         watching: config.policy_watch,
         data: Some(config.server.data.clone()),
         services: Arc::clone(services),

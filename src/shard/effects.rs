@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::inspect::{ClientsQuery, Inspect};
 use super::slot::Slot;
-use super::{Control, Shard, ShardRef};
+use super::{Control, Shard, ShardRef, Shared};
 use crate::codec::ReasonCode;
-use crate::hooks::{Effect, NewMessage};
+use crate::hooks::{Effect, NewMessage, SessionSeen, SessionsQuery};
 use crate::instance::SessionKey;
 use crate::message::{Delivery, Origin, Publication};
 use crate::session::Close;
 use crate::topic::TopicName;
+use tokio::sync::oneshot;
 
 /// So much of it is done in a turn: about half a millisecond of work.
 const A_TURN: usize = 32;
@@ -32,6 +34,10 @@ impl Shard {
                     let key = self.key_of(&client_id);
                     let home = self.shared.home(&key);
                     self.shared.control(home, Control::Kick(key, code, reason, None));
+                }
+                Effect::Sessions(query, reply) => {
+                    let shared = Arc::clone(&self.shared);
+                    tokio::task::spawn_local(async move { reply.send(sessions(&shared, query).await) });
                 }
                 Effect::Reauthorize { client_id } => match client_id {
                     Some(client_id) => {
@@ -108,6 +114,33 @@ impl Shard {
         self.close(at, &Close::new(code, reason.to_owned()));
         true
     }
+}
+
+/// Asks all shards, slice by slice, until there are as many as were asked for.
+async fn sessions(shared: &Shared, query: SessionsQuery) -> Vec<SessionSeen> {
+    let mut found = Vec::new();
+    for shard in 0..u16::try_from(shared.controls.len()).unwrap_or(u16::MAX) {
+        let mut next = Some(0);
+        while let Some(from) = next.filter(|_| found.len() < query.most) {
+            let query = ClientsQuery {
+                from,
+                prefix: Arc::clone(&query.prefix),
+                connected: query.connected,
+                most: query.most - found.len(),
+            };
+            let (reply, answer) = oneshot::channel();
+            shared.control(shard, Control::Inspect(Inspect::Clients(query, reply)));
+            // A shard that stops has nobody.
+            let Ok(slice) = answer.await else { break };
+            next = slice.next;
+            found.extend(slice.clients.into_iter().map(|listed| SessionSeen {
+                connected: listed.since.is_some(),
+                client: listed.client,
+                subscriptions: listed.subscriptions,
+            }));
+        }
+    }
+    found
 }
 
 /// Does what scripts ask for outside of a turn, as tasks and timers do; for as long as the shard lives.

@@ -13,6 +13,7 @@ use super::{Shard, TraceLine};
 use crate::codec::QoS;
 use crate::hooks::{Client, Explanation, PublishRequest, SubscribeRequest};
 use crate::instance::SessionKey;
+use crate::message::Origin;
 use crate::time::Millis;
 use crate::topic::{TopicFilter, TopicName};
 
@@ -21,7 +22,7 @@ const SLICE: usize = 512;
 
 /// A question to a shard.
 pub enum Inspect {
-    /// Who is connected.
+    /// Who has a session.
     Clients(ClientsQuery, Reply<ClientsSlice>),
     /// Why a client may or may not do something; `None` when there is no session of that key.
     Explain(SessionKey, Action, Reply<Option<Explanation>>),
@@ -37,6 +38,8 @@ pub struct ClientsQuery {
     pub from: usize,
     /// The beginning of their client ids.
     pub prefix: Arc<str>,
+    /// Only those that are connected, or only those that are not.
+    pub connected: Option<bool>,
     /// How many at most.
     pub most: usize,
 }
@@ -44,22 +47,22 @@ pub struct ClientsQuery {
 /// Some of a shard's clients.
 pub struct ClientsSlice {
     /// They.
-    pub clients: Vec<ConnectedClient>,
+    pub clients: Vec<ListedClient>,
     /// Where to go on; `None` at the end.
     pub next: Option<usize>,
 }
 
-/// A client that is connected.
-pub struct ConnectedClient {
+/// A client that has a session.
+pub struct ListedClient {
     /// Who it is.
     pub client: Arc<Client>,
-    /// Since when.
-    pub since: Millis,
+    /// Since when it is connected; `None` when it is not.
+    pub since: Option<Millis>,
     /// How many subscriptions it has.
     pub subscriptions: usize,
     /// Messages sent to it and not acknowledged.
     pub inflight: usize,
-    /// Messages that wait for it in memory.
+    /// Messages that wait for it in memory; those in the store are not counted.
     pub queued: usize,
 }
 
@@ -108,17 +111,25 @@ impl Shard {
                     next: Some(at),
                 };
             }
-            let Some(Slot::Live(live)) = self.slots.get(at) else {
-                continue;
-            };
-            if live.client.client_id.starts_with(&*query.prefix) {
-                clients.push(ConnectedClient {
+            let listed = match self.slots.get(at) {
+                Some(Slot::Live(live)) if query.connected != Some(false) => ListedClient {
                     client: Arc::clone(&live.client),
-                    since: live.conn.since,
+                    since: Some(live.conn.since),
                     subscriptions: live.session.subscriptions.len(),
                     inflight: live.session.inflight_len(),
                     queued: live.session.queued_len(),
-                });
+                },
+                Some(Slot::Absent(absent)) if query.connected != Some(true) => ListedClient {
+                    client: Arc::clone(&absent.client),
+                    since: None,
+                    subscriptions: absent.subscriptions,
+                    inflight: 0,
+                    queued: 0,
+                },
+                _ => continue,
+            };
+            if listed.client.client_id.starts_with(&*query.prefix) {
+                clients.push(listed);
             }
         }
         ClientsSlice {
@@ -148,6 +159,7 @@ impl Shard {
                         topic: topic.as_str(),
                         qos: *qos,
                         retain: *retain,
+                        origin: Origin::Client,
                         payload: &vec![0; *size],
                     };
                     chain.explain_publish(&client, &request).await

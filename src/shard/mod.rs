@@ -60,7 +60,7 @@ pub use connect::{Admission, Admitted, Place, admit};
 pub use control::{Control, Reply, run as read_control};
 pub use effects::run as run_effects;
 pub use flush::run as flush;
-pub use inspect::{Action, ClientsQuery, ClientsSlice, ConnectedClient, Inspect};
+pub use inspect::{Action, ClientsQuery, ClientsSlice, Inspect, ListedClient};
 pub use link::{Conn, ConnId};
 pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
 pub use shared::{Limits, Shared};

@@ -181,6 +181,7 @@ impl Shard {
             topic,
             qos: publish.qos,
             retain: publish.retain,
+            origin: Origin::Client,
             payload: publish.payload,
         };
         let answer = self.hooks.authorize_publish(&client, &request);

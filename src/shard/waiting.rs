@@ -16,6 +16,7 @@ use crate::codec::{Publish, PublishProperties, QoS, ReasonCode, Subscribe};
 use crate::hooks::{
     Answer, Controlled, Hook, PublishDecision, PublishRequest, Published, SubscribeDecision, SubscribeRequest,
 };
+use crate::message::Origin;
 use crate::session::Close;
 use crate::topic::TopicFilter;
 
@@ -77,6 +78,7 @@ impl Shard {
                 topic,
                 qos: *qos,
                 retain: *retain,
+                origin: Origin::Client,
                 payload,
             };
             let answer = if free {
@@ -121,6 +123,7 @@ impl Shard {
                         topic,
                         qos: publish.qos,
                         retain: publish.retain,
+                        origin: Origin::Client,
                         payload: publish.payload,
                     };
                     self.hooks

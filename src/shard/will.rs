@@ -26,6 +26,7 @@ impl Shard {
                 topic: &will.topic,
                 qos: will.qos,
                 retain: will.retain,
+                origin: Origin::Will,
                 payload: &will.payload,
             };
             // A policy that waits is not waited for here: nobody is there any more who could.

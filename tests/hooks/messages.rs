@@ -133,6 +133,88 @@ fn what_an_absent_client_misses_is_kept_or_told_elsewhere() {
 }
 
 #[test]
+fn a_policy_that_fails_keeps_what_an_absent_client_misses() {
+    let broker = Scripted::with(
+        "return { offline = function(ctx, msg) error('broken') end }",
+        "on_error = \"drop\"",
+        &[],
+    );
+    let session = || Connect::new(V5, "sleeper").resume().expiry(100);
+    let mut sleeper = session().to(&broker.broker);
+    sleeper.subscribe("t/#", 1);
+    sleeper.disconnect();
+    let mut sender = Connect::v5("sender").to(&broker.broker);
+    sender.publish(publish("t/1", "kept").qos(1, 1));
+    sender.receive();
+    session().to(&broker.broker).expect_message("kept");
+}
+
+#[test]
+fn a_script_lists_the_sessions_of_all_shards() {
+    let broker = Scripted::with(
+        r#"return {
+            waits = { "publish" },
+            publish = function(ctx, msg)
+                local options = json.decode(msg.payload)
+                local found, why = mqtt.sessions(options)
+                local names = {}
+                for _, session in found do
+                    local state = if session.connected then "on" else "off"
+                    table.insert(names, session.client_id .. " " .. state .. " " .. session.subscriptions)
+                end
+                table.sort(names)
+                return { payload = table.concat(names, ", ") }
+            end,
+        }"#,
+        "",
+        &["server.shards=2"],
+    );
+    let mut asker = Connect::v5("asker").to(&broker.broker);
+    asker.subscribe("list", 0);
+    let _others: Vec<_> = (0..6)
+        .map(|n| Connect::v5(format!("dev-{n}")).to(&broker.broker))
+        .collect();
+    let mut sleeper = Connect::v5("dev-9").resume().expiry(100).to(&broker.broker);
+    sleeper.subscribe("a", 1);
+    sleeper.subscribe("b", 1);
+    sleeper.disconnect();
+    let mut list = |options: &str| {
+        asker.publish(publish("list", options));
+        String::from_utf8(asker.expect(PUBLISH).payload).unwrap()
+    };
+    assert_eq!(
+        list(r#"{"prefix": "dev-"}"#),
+        "dev-0 on 0, dev-1 on 0, dev-2 on 0, dev-3 on 0, dev-4 on 0, dev-5 on 0, dev-9 off 2"
+    );
+    assert_eq!(list(r#"{"connected": false}"#), "dev-9 off 2");
+    assert_eq!(list(r#"{"prefix": "dev-", "limit": 3}"#).split(", ").count(), 3);
+    assert_eq!(list(r#"{"prefix": "nobody"}"#), "");
+}
+
+#[test]
+fn a_policy_says_whose_publishing_it_is_asked_about() {
+    let broker = Scripted::with(
+        r#"return {
+            origins = { authorize_publish = { "will" } },
+            authorize_publish = function(ctx, topic)
+                return "deny", "no last words"
+            end,
+        }"#,
+        "",
+        &["policy_defaults.authorize_publish=\"allow\""],
+    );
+    let mut reader = Connect::v5("reader").to(&broker.broker);
+    reader.subscribe("#", 0);
+    let mut sender = Connect::v5("sender")
+        .will(Will::new("will", "w"))
+        .to(&broker.broker);
+    sender.publish(publish("alive", "a"));
+    reader.expect_message("a");
+    sender.vanish();
+    reader.expect_nothing(200);
+}
+
+#[test]
 fn wills_are_suppressed_and_patched() {
     let broker = Scripted::start(
         r#"return { will = function(ctx, msg)

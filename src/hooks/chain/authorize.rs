@@ -13,6 +13,7 @@ use crate::hooks::lua::answer::{Vote, publish_vote, subscribe_vote};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
 use crate::hooks::verdict::{Answer, Denial, PublishDecision, SubscribeDecision};
+use crate::message::Origin;
 use dunlin_plugin_api::Hook;
 use mlua::{AnyUserData, IntoLuaMulti};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct PublishRequest<'a> {
     pub retain: bool,
     /// Its payload; handed on only to policies that declare it.
     pub payload: &'a [u8],
+    /// Whether the client publishes it, or it is its will: policies say which they are asked about.
+    pub origin: Origin,
 }
 
 /// One filter of a SUBSCRIBE.
@@ -111,7 +114,7 @@ impl Chain {
             about: request.topic,
         };
         let mut tally = self.publish_tally(client, request);
-        for entry in self.asked(HOOK) {
+        for entry in self.asked_about(request.origin) {
             if tally.is_decided() {
                 break;
             }
@@ -139,7 +142,7 @@ impl Chain {
             about: request.topic,
         };
         let mut tally = self.publish_tally(client, request);
-        for entry in self.asked(HOOK) {
+        for entry in self.asked_about(request.origin) {
             if tally.is_decided() {
                 break;
             }
@@ -211,6 +214,13 @@ impl Chain {
             tally.count(entry, subscribe_vote_or_stale(entry, client, request, vote));
         }
         self.subscribe_answer(tally)
+    }
+
+    /// The entries that are asked about publishing messages of this origin.
+    pub(super) fn asked_about(&self, origin: Origin) -> impl Iterator<Item = &Entry> {
+        const HOOK: Hook = Hook::AuthorizePublish;
+        let entries = self.asked(HOOK);
+        entries.filter(move |entry| entry.policy.declares.wants_origin(HOOK, origin))
     }
 
     fn publish_tally(&self, client: &Client, request: &PublishRequest<'_>) -> Tally<()> {

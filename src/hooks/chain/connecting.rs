@@ -98,7 +98,15 @@ impl ShardHooks {
                         .ok_or_else(|| Fault::answer("limit returns a number, 0 or more, or nothing")),
                 }
             });
-            answer.ok().flatten()
+            let key = (entry.policy.name().clone(), Arc::from(name));
+            match answer {
+                Ok(limit) => {
+                    self.limits.insert(key, limit);
+                    limit
+                }
+                // It keeps its last value while the policy fails.
+                Err(_) => self.limits.get(&key).copied().flatten(),
+            }
         })
     }
 }

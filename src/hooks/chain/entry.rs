@@ -181,7 +181,7 @@ impl Entry {
                 Some(state) => state,
                 None => self.rebuild()?,
             };
-            let call = answer(&state, subject.hook, begin)?;
+            let call = answer(&state, subject.hook, begin)?.that_waits(self.may_wait(subject.hook));
             let patience = self.policy.limits.wait;
             let mut call = Fair::with(turn, kind, call);
             match tokio::time::timeout(patience, &mut call).await {
@@ -201,6 +201,16 @@ impl Entry {
             watch.called(Duration::ZERO, || self.offence(subject, String::new()));
         }
         self.finish(subject, None, answer)
+    }
+
+    /// Whether the policy may wait in this hook: where a packet rests meanwhile, only if it says so.
+    fn may_wait(&self, hook: Hook) -> bool {
+        let declared = self.policy.declares.waits.contains(hook);
+        declared
+            || !matches!(
+                hook,
+                Hook::AuthorizePublish | Hook::AuthorizeSubscribe | Hook::Publish
+            )
     }
 
     /// Whether the call is made at all; and when it began, if it is one that is timed.

@@ -52,7 +52,7 @@ impl Chain {
     /// Why `client` may or may not publish this.
     pub async fn explain_publish(&self, client: &Arc<Client>, request: &PublishRequest<'_>) -> Explanation {
         let mut entries = Vec::new();
-        for entry in self.asked(Hook::AuthorizePublish) {
+        for entry in self.asked_about(request.origin) {
             let traced = Traced::build(entry);
             let begin = |state: &PolicyState, function: &mlua::Function| {
                 state.with_context(client, |ctx| {

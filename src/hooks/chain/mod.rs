@@ -33,6 +33,7 @@ use entry::Entry;
 pub(crate) use entry::Subject;
 use second::SecondOpinion;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -133,6 +134,8 @@ pub struct ShardHooks {
     shard: u16,
     /// Calls of observers that are waiting for something.
     telling: Rc<Cell<usize>>,
+    /// What policies last said of limits, by policy and limit.
+    limits: HashMap<(Arc<str>, Arc<str>), Option<f64>>,
     /// Whether any client here came in with rules of its own.
     has_acl: bool,
 }
@@ -150,7 +153,7 @@ impl ShardHooks {
         shard: u16,
         events: usize,
     ) -> Result<Self, LoadError> {
-        let effects = Rc::new(Effects::default());
+        let effects = Rc::new(Effects::of_shard());
         Ok(Self {
             chain: Rc::new(Chain::instantiate(generation, metrics, shard, &effects)?),
             second: None,
@@ -159,6 +162,7 @@ impl ShardHooks {
             metrics: metrics.clone(),
             shard,
             telling: Rc::default(),
+            limits: HashMap::new(),
             has_acl: false,
         })
     }

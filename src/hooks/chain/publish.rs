@@ -106,7 +106,7 @@ impl Chain {
                     change(hook, &state.ask(function, (ctx, message))?)
                 })
             });
-            if changes.count(entry, answer) {
+            if changes.count(hook, entry, answer) {
                 break;
             }
         }
@@ -137,7 +137,7 @@ impl Chain {
                 .ask_waiting(subject, begin, |_, said| change(HOOK, said))
                 .await;
             held.take();
-            if changes.count(entry, answer) {
+            if changes.count(HOOK, entry, answer) {
                 break;
             }
         }
@@ -263,7 +263,7 @@ impl Changes {
     }
 
     /// Takes in what one entry said; whether that was the last word.
-    fn count(&mut self, entry: &Entry, answer: Result<Change, Failed>) -> bool {
+    fn count(&mut self, hook: Hook, entry: &Entry, answer: Result<Change, Failed>) -> bool {
         match answer {
             Ok(Change::Pass) => {}
             Ok(Change::Patch(patch, messages)) => {
@@ -276,6 +276,8 @@ impl Changes {
                 self.dropped = Some(reason.unwrap_or_else(|| entry.denied.clone()));
             }
             Err(failed) => match failed.fallback.transform {
+                // An absent client's message is kept whatever happens to the policy.
+                TransformFallback::Drop if hook == Hook::Offline => {}
                 TransformFallback::Pass => {}
                 TransformFallback::Drop => self.dropped = Some(entry.failed.clone()),
             },

@@ -14,9 +14,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What is described and not merged yet.
-const NOT_MERGED: &[&str] = &["mqtt.sessions"];
-
 /// A state as policies get it.
 pub(in crate::hooks) fn state() -> Sandbox {
     let host = Host::new("described", 64 << 20, &Arc::default());
@@ -50,8 +47,7 @@ fn compare(module: &Module, table: &Table) {
         .pairs::<String, Value>()
         .map(|pair| pair.unwrap().0)
         .collect();
-    let merged = |name: &&str| !NOT_MERGED.contains(&format!("{}.{name}", module.name).as_str());
-    let described: BTreeSet<String> = module.names().filter(merged).map(String::from).collect();
+    let described: BTreeSet<String> = module.names().map(String::from).collect();
     assert_eq!(
         there, described,
         "`{}`: left is the state, right is src/hooks/describe/modules",
@@ -68,14 +64,6 @@ fn compare(module: &Module, table: &Table) {
     }
     for (name, inner) in module.inner {
         compare(inner, &table.raw_get(*name).unwrap());
-    }
-    for name in NOT_MERGED {
-        if let Some((_, function)) = name.split_once('.').filter(|(of, _)| *of == module.name) {
-            assert!(
-                !table.contains_key(function).unwrap(),
-                "`{name}` has come: take it out of NOT_MERGED"
-            );
-        }
     }
 }
 

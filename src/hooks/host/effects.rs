@@ -2,12 +2,14 @@
 //! written down here, and the shard does it when the turn ends.
 
 use crate::codec::ReasonCode;
+use crate::hooks::client::Client;
 use crate::hooks::verdict::NewMessage;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// How much may wait on one shard: a script that asks for more within one turn is told so.
 const MOST: usize = 4096;
@@ -38,6 +40,60 @@ pub enum Effect {
         /// Whose; `None` is everybody's.
         client_id: Option<Arc<str>>,
     },
+    /// Look who has a session, and tell who asks.
+    Sessions(SessionsQuery, SessionsReply),
+}
+
+/// Which sessions are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionsQuery {
+    /// The beginning of their client ids.
+    pub prefix: Arc<str>,
+    /// Only those that are connected, or only those that are not.
+    pub connected: Option<bool>,
+    /// How many at most.
+    pub most: usize,
+}
+
+/// A session that a script asked for.
+#[derive(Debug, Clone)]
+pub struct SessionSeen {
+    /// Whose it is.
+    pub client: Arc<Client>,
+    /// Whether the client is connected.
+    pub connected: bool,
+    /// How many subscriptions it has.
+    pub subscriptions: usize,
+}
+
+/// Where the answer goes, once.
+#[derive(Clone)]
+pub struct SessionsReply(Rc<Cell<Option<oneshot::Sender<Vec<SessionSeen>>>>>);
+
+impl SessionsReply {
+    pub(crate) fn new() -> (Self, oneshot::Receiver<Vec<SessionSeen>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self(Rc::new(Cell::new(Some(reply)))), answer)
+    }
+
+    /// Tells who asked, if somebody still waits.
+    pub fn send(&self, sessions: Vec<SessionSeen>) {
+        if let Some(reply) = self.0.take() {
+            let _nobody_waits = reply.send(sessions);
+        }
+    }
+}
+
+impl fmt::Debug for SessionsReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionsReply")
+    }
+}
+
+impl PartialEq for SessionsReply {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// What is to be done on one shard.
@@ -45,9 +101,24 @@ pub enum Effect {
 pub struct Effects {
     waiting: RefCell<VecDeque<Effect>>,
     bell: Rc<Notify>,
+    /// Whether a shard does what is noted here.
+    served: Cell<bool>,
 }
 
 impl Effects {
+    /// Those of a shard, which does them.
+    pub(crate) fn of_shard() -> Self {
+        Self {
+            served: Cell::new(true),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anybody does what is noted here; not in tests of policies.
+    pub(crate) fn is_served(&self) -> bool {
+        self.served.get()
+    }
+
     /// Notes something; `false` when there is too much already.
     pub(crate) fn push(&self, effect: Effect) -> bool {
         let mut waiting = self.waiting.borrow_mut();

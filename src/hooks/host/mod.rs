@@ -34,7 +34,7 @@ use super::lua::limits::Limits;
 use super::policy::Policy;
 use super::services::{Backends, Services};
 pub(crate) use clock::Clock;
-pub use effects::{Effect, Effects};
+pub use effects::{Effect, Effects, SessionSeen, SessionsQuery};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
 use modules::Modules;
 use std::future::Future;

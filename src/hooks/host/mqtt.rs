@@ -2,7 +2,7 @@
 
 use super::Host;
 use super::arguments::{text, wrong};
-use super::effects::Effect;
+use super::effects::{Effect, SessionsQuery, SessionsReply};
 use crate::codec::ReasonCode;
 use crate::hooks::lua::message::new_message;
 use mlua::{Lua, Table, Value};
@@ -71,6 +71,14 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         held.note("mqtt.reauthorize", Effect::Reauthorize { client_id: whose })
     })?;
     module.raw_set("reauthorize", reauthorize)?;
+    let held = host.clone();
+    host.waiting(
+        lua,
+        &module,
+        "sessions",
+        "mqtt.sessions",
+        move |lua, options: Value| sessions(lua, held.clone(), options),
+    )?;
     module.set_readonly(true);
     Ok(module)
 }
@@ -84,6 +92,68 @@ impl Host {
             "{called}: too much is waiting to be done on this shard; ask for less at a time"
         )))
     }
+}
+
+/// How many sessions are listed when nothing is said, and at most.
+const SESSIONS: (usize, usize) = (100, 10_000);
+
+async fn sessions(lua: Lua, host: Host, options: Value) -> mlua::Result<(Value, Option<&'static str>)> {
+    const CALLED: &str = "mqtt.sessions";
+    let query = sessions_query(&options)?;
+    if !host.effects.is_served() {
+        return Ok((
+            Value::Nil,
+            Some("there is no broker here; in a test write stub(\"mqtt.sessions\", ...)"),
+        ));
+    }
+    let (reply, answer) = SessionsReply::new();
+    host.note(CALLED, Effect::Sessions(query, reply))?;
+    let Ok(found) = answer.await else {
+        return Ok((Value::Nil, Some("the broker stops")));
+    };
+    let list = lua.create_table_with_capacity(found.len(), 0)?;
+    for session in found {
+        let row = lua.create_table_with_capacity(0, 4)?;
+        row.raw_set("client_id", host.limits.string(&lua, &*session.client.client_id)?)?;
+        if let Some(username) = &session.client.username {
+            row.raw_set("username", host.limits.string(&lua, &**username)?)?;
+        }
+        row.raw_set("connected", session.connected)?;
+        row.raw_set("subscriptions", session.subscriptions)?;
+        list.raw_push(row)?;
+    }
+    Ok((Value::Table(list), None))
+}
+
+fn sessions_query(options: &Value) -> mlua::Result<SessionsQuery> {
+    const CALLED: &str = "mqtt.sessions";
+    let form = "a table such as { prefix = \"GID_a@@@\", connected = true, limit = 100 }";
+    let mut query = SessionsQuery {
+        prefix: "".into(),
+        connected: None,
+        most: SESSIONS.0,
+    };
+    let table = match options {
+        Value::Nil => return Ok(query),
+        Value::Table(table) => table,
+        other => return Err(wrong(other, CALLED, 1, "options", form)),
+    };
+    for pair in table.pairs::<Value, Value>() {
+        let (name, value) = pair?;
+        match (
+            name.as_string().map(|name| name.to_string_lossy()).as_deref(),
+            &value,
+        ) {
+            (Some("prefix"), Value::String(_)) => query.prefix = client_id(&value, CALLED, 1)?,
+            (Some("connected"), Value::Boolean(connected)) => query.connected = Some(*connected),
+            (Some("limit"), value) => match value.as_usize() {
+                Some(most) if (1..=SESSIONS.1).contains(&most) => query.most = most,
+                _ => return Err(wrong(value, CALLED, 1, "limit", "a whole number from 1 to 10000")),
+            },
+            _ => return Err(wrong(options, CALLED, 1, "options", form)),
+        }
+    }
+    Ok(query)
 }
 
 fn client_id(value: &Value, called: &str, n: usize) -> mlua::Result<Arc<str>> {

@@ -25,6 +25,8 @@ pub(crate) struct Waiting<R> {
     steps: Option<u64>,
     /// Whether each stretch between two waits has the whole budget.
     renews: bool,
+    /// Whether functions that wait may be called.
+    may_wait: bool,
 }
 
 impl<R: FromLuaMulti> Waiting<R> {
@@ -71,7 +73,14 @@ impl<R: FromLuaMulti> Waiting<R> {
             budget,
             steps,
             renews: false,
+            may_wait: true,
         })
+    }
+
+    /// The same for a hook that does not wait, asked off the straight path: functions that wait are refused as on it.
+    pub(crate) fn that_waits(mut self, may_wait: bool) -> Self {
+        self.may_wait = may_wait;
+        self
     }
 }
 
@@ -81,7 +90,9 @@ impl<R: FromLuaMulti> Future for Waiting<R> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let began = Instant::now();
         self.limits.begin(self.budget, self.steps);
-        self.limits.waits_in(self.coroutine);
+        if self.may_wait {
+            self.limits.waits_in(self.coroutine);
+        }
         let thread = &mut self.thread;
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(thread).poll(cx)));
         let stopped = self.limits.end(&self.lua);

@@ -5,6 +5,7 @@
 //! watched, not files (a watch on a file dies with the first rename over it), and their parents too, because a folder that
 //! is removed and made again, or whose symlink is swapped, says nothing itself.
 
+pub use crate::config::hooks::WatchMode;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use sha2::{Digest, Sha256};
@@ -12,19 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How to notice changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchMode {
-    /// Let the kernel tell, and fall back to polling where it cannot.
-    #[default]
-    Auto,
-    /// Look every two seconds: for network file systems, which do not tell.
-    Poll,
-    /// Not at all: only when asked to.
-    Off,
-}
 
 /// How often a poller looks.
 const POLL: Duration = Duration::from_secs(2);
@@ -35,6 +23,8 @@ pub(super) struct FileWatch {
     /// The watched folders, and which folder each was when the watch was set.
     armed: BTreeMap<PathBuf, Option<Identity>>,
     complained: bool,
+    /// Whether the kernel is relied on.
+    notified: bool,
 }
 
 /// Device and inode: a folder that was removed and made again is another one, and the watch is on the old.
@@ -74,6 +64,7 @@ impl FileWatch {
             watcher,
             armed: BTreeMap::new(),
             complained: false,
+            notified: mode == WatchMode::Auto,
         }
     }
 
@@ -91,6 +82,18 @@ impl FileWatch {
             .map(present)
             .collect();
         let mut complete = true;
+        if let Some(folder) = wanted
+            .iter()
+            .find(|folder| self.notified && elsewhere_changes(folder))
+        {
+            complete = false;
+            if !std::mem::replace(&mut self.complained, true) {
+                tracing::info!(
+                    "{} is on a file system that others change without our kernel's knowing; looking every {POLL:?}",
+                    folder.display()
+                );
+            }
+        }
         self.armed.retain(|folder, armed_as| {
             let keep = wanted.contains(folder) && *armed_as == identity(folder);
             if !keep {
@@ -148,6 +151,28 @@ fn matters(event: &Event) -> bool {
         EventKind::Access(_) => false,
         _ => true,
     }
+}
+
+/// Whether the folder is on a file system whose changes by other machines are not notified: NFS, SMB, 9p, FUSE, Ceph, AFS.
+#[cfg(target_os = "linux")]
+fn elsewhere_changes(folder: &Path) -> bool {
+    const NETWORK: [u32; 8] = [
+        0x0000_6969,
+        0x0000_517B,
+        0xFF53_4D42,
+        0xFE53_4D42,
+        0x0102_1997,
+        0x6573_5546,
+        0x00C3_6400,
+        0x5346_414F,
+    ];
+    // The magic numbers have 32 bits; the field is as wide as a word, and its sign says nothing.
+    rustix::fs::statfs(folder).is_ok_and(|about| NETWORK.contains(&(about.f_type as u32)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn elsewhere_changes(_: &Path) -> bool {
+    false
 }
 
 #[cfg(unix)]

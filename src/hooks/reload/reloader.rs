@@ -408,6 +408,9 @@ impl Worker {
                     "the policies are those in force; nothing to reload"
                 );
             }
+            if asked.is_some_and(|asked| !asked.watched) {
+                self.settle();
+            }
             return Ok(self.current.number());
         }
         if asked.is_none() && self.rejected.as_deref() == Some(candidate.hash()) {
@@ -473,13 +476,19 @@ impl Worker {
             let incident = report.write(self.settings.data.as_deref());
             let _reported = self.go_back(Trigger::Watch, breach.to_string(), incident);
         } else if watch.is_over() {
-            self.watching = None;
-            self.shards.settle();
-            self.status.lock().watched_until = None;
+            self.settle();
             tracing::info!(
                 generation = self.current.number(),
                 "the policies have proved themselves"
             );
+        }
+    }
+
+    /// The generation in force is not watched any longer: it is good, or an operator says so.
+    fn settle(&mut self) {
+        if self.watching.take().is_some() {
+            self.shards.settle();
+            self.status.lock().watched_until = None;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::hooks::{AnswerFallback, Fallback, TransformFallback, Verdict};
+use crate::message::Origin;
 use std::time::Duration;
 
 const ALLOW: &str = "return 'allow'";
@@ -404,6 +405,7 @@ return {
             topic,
             qos: QoS::AtMostOnce,
             retain: false,
+            origin: Origin::Client,
             payload: b"",
         };
         block(shard.hooks.chain().explain_publish(&shard.client, &request))
@@ -435,4 +437,15 @@ return {
         (broken.entries[1].line, &*broken.entries[1].said),
         (Some(10), "failed: b.lua:10: oh")
     );
+}
+
+#[test]
+fn a_limit_keeps_its_last_value_while_the_policy_fails() {
+    let script = "local n = 0\nreturn { limit = function(instance, name)\n n = n + 1\n if n > 2 then error('broken') end\n \
+                  if name == 'a' then return n end\nend }";
+    let mut shard = Chain::of(&[script]).shard();
+    let mut limit = |name| shard.hooks.limit("i", name);
+    assert_eq!((limit("a"), limit("b")), (Some(1.0), None));
+    assert_eq!((limit("a"), limit("b"), limit("c")), (Some(1.0), None, None));
+    assert_eq!(shard.totals("a").errors, 3);
 }

@@ -15,6 +15,7 @@ mod waiting;
 use super::*;
 use crate::codec::QoS;
 use crate::config::hooks::{HookDefaults, PolicyEntry};
+use crate::message::Origin;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -108,6 +109,7 @@ impl Shard {
             topic,
             qos: QoS::AtLeastOnce,
             retain: false,
+            origin: Origin::Client,
             payload,
         };
         self.hooks.authorize_publish(&self.client, &request)

@@ -119,3 +119,14 @@ fn a_generation_whose_tests_fail_is_refused() {
     let late = prove::prove(&chain.load().unwrap(), Duration::ZERO).unwrap_err();
     assert!(late[0].message.contains("did not get its turn"), "{late:?}");
 }
+
+/// The broker does not wait for `on_load`, so a test that passes must not either.
+#[test]
+fn on_load_does_not_wait_in_tests_either() {
+    let policy = "return { on_load = function() task.sleep(1) end, authorize_publish = function() return 'allow' end }";
+    let failed = failures(policy, "test('it loads', function() policy() end)");
+    assert!(
+        failed.len() == 1 && failed[0].contains("task.sleep waits"),
+        "{failed:?}"
+    );
+}

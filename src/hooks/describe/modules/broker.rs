@@ -32,9 +32,37 @@ pub(super) static REAUTHORIZE: Record = Record {
     name: "Reauthorize",
     doc: "Whose subscriptions are asked about again.",
     guarded: false,
+    fields: &[Field::maybe("client", Type::Text, "this client's alone")],
+};
+
+pub(super) static SESSIONS_OPTIONS: Record = Record {
+    name: "SessionsOptions",
+    doc: "Which sessions are listed.",
+    guarded: false,
     fields: &[
-        Field::maybe("client", Type::Text, "this client's alone"),
-        Field::maybe("instance", Type::Text, "those of this instance"),
+        Field::maybe("prefix", Type::Text, "the beginning of their client ids"),
+        Field::maybe(
+            "connected",
+            Type::Boolean,
+            "only those of clients that are connected, or are not",
+        ),
+        Field::maybe(
+            "limit",
+            Type::Integer,
+            "how many at most, 100 if none, up to 10,000",
+        ),
+    ],
+};
+
+pub(super) static SESSION: Record = Record {
+    name: "Session",
+    doc: "A session that `mqtt.sessions` found.",
+    guarded: false,
+    fields: &[
+        Field::new("client_id", Type::Text, "whose it is"),
+        Field::maybe("username", Type::Text, "the user name of its login"),
+        Field::new("connected", Type::Boolean, "whether the client is connected"),
+        Field::new("subscriptions", Type::Integer, "how many it has"),
     ],
 };
 
@@ -43,6 +71,17 @@ const REAUTHORIZE_OPTIONS: &[Field] = &[Field::maybe(
     Type::Record(&REAUTHORIZE),
     "whose; everybody's if none",
 )];
+
+const WHICH_SESSIONS: &[Field] = &[Field::maybe(
+    "options",
+    Type::Record(&SESSIONS_OPTIONS),
+    "which; the first hundred if none",
+)];
+static OF_SESSION: Type = Type::Record(&SESSION);
+const FOUND_SESSIONS: &[Field] = &[
+    Field::maybe("sessions", Type::List(&OF_SESSION), "in no order"),
+    WHY,
+];
 
 const CLIENT_ID: Field = Field::new("client_id", Type::Text, "which client");
 const NEW: Field = Field::new("message", Type::Record(&NEW_MESSAGE), "what to send");
@@ -87,14 +126,11 @@ pub(super) const MQTT: Module = Module {
         ),
         Function::new(
             "sessions",
-            &[Field::maybe("options", Type::Map, "which sessions")],
-            &[Field::new(
-                "sessions",
-                Type::List(&Type::Map),
-                "what is known of each",
-            )],
-            "the sessions that there are",
-        ),
+            WHICH_SESSIONS,
+            FOUND_SESSIONS,
+            "the sessions that there are, on all shards",
+        )
+        .waits(),
     ],
 };
 

@@ -47,6 +47,8 @@ pub(crate) static RECORDS: &[&Record] = &[
     &backends::HTTP_REQUEST,
     &backends::HTTP_ANSWER,
     &broker::REAUTHORIZE,
+    &broker::SESSION,
+    &broker::SESSIONS_OPTIONS,
     &store::CACHE_OPTIONS,
     &crypto::JWT_OPTIONS,
 ];
