@@ -100,7 +100,10 @@ impl<R: FromLuaMulti> Future for Waiting<R> {
             self.budget = self.budget.saturating_sub(began.elapsed());
         }
         match (polled, stopped) {
-            (Ok(Poll::Pending), None) => Poll::Pending,
+            (Ok(Poll::Pending), None) if self.may_wait => Poll::Pending,
+            (Ok(Poll::Pending), None) => Poll::Ready(Err(Fault::answer(
+                "the hook yields, and nobody would resume it: it does not wait",
+            ))),
             (Ok(Poll::Ready(Ok(value))), None) => Poll::Ready(Ok(value)),
             (Ok(Poll::Ready(Err(error))), stopped) => Poll::Ready(Err(Fault::from_lua(&error, stopped))),
             // It caught the error that should have ended it, and returned or waits on.
