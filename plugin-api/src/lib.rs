@@ -4,10 +4,9 @@
 //! the broker itself use the same names, so they live here, in a crate that depends on nothing.
 //!
 //! [`describe`] says of every hook what it is given, what it may return and how it is asked: the editors' type definitions,
-//! the reference in the documentation, the checks of `dunlin check` and, in time, the C header are made of that one text.
+//! the reference in the documentation and the checks of `dunlin check` are made of that one text, and tests hold the C ABI to it.
 //!
-//! What this crate does not hold yet: the C ABI of compiled plugins and its safe Rust face. They come with the issue on
-//! compiled plugins and are built on the names below.
+//! [`abi`] is the C ABI of compiled plugins.
 //!
 //! ```
 //! use dunlin_plugin_api::{Hook, HookSet, Kind};
@@ -19,6 +18,8 @@
 //! assert!(wanted.contains(Hook::Publish) && !wanted.contains(hook));
 //! ```
 
+#[allow(unsafe_code)]
+pub mod abi;
 pub mod describe;
 
 use std::fmt;
@@ -191,6 +192,22 @@ impl HookSet {
     #[must_use]
     pub const fn union(self, other: HookSet) -> HookSet {
         HookSet(self.0 | other.0)
+    }
+
+    /// The set of these bits, bit N for the hook of number N; `None` when there is a bit that no hook has.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Option<HookSet> {
+        if bits >> Hook::ALL.len() == 0 {
+            Some(HookSet(bits))
+        } else {
+            None
+        }
+    }
+
+    /// Its bits: bit N for the hook of number N.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
     }
 
     /// Whether nothing is in it.
