@@ -1,4 +1,4 @@
-//! `dunlin check`: all that is wrong with the configuration and the scripts, for people or as JSON.
+//! `dunlin check`: all that is wrong with the configuration, scripts and compiled plugins, for people or as JSON.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ use super::SettingsArgs;
 /// What to check, and how to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct CheckArgs {
-    /// Scripts [default: those of the configuration]; one of the configuration is checked with its settings there
+    /// Scripts [default: those of the configuration]; one of the configuration is checked with its settings there. Compiled plugins
+    /// (.so) are opened, which runs code of theirs
     pub files: Vec<PathBuf>,
     /// Print a list of {file, line, message, help} instead of text
     #[arg(long)]
@@ -50,8 +51,20 @@ pub fn run(args: &CheckArgs, settings: &SettingsArgs) -> anyhow::Result<bool> {
         &settings.overrides(),
         std::env::vars_os(),
     );
-    let (found, good) = match &loaded {
-        Ok(config) => (scripts(args, config)?, praise(args, config)),
+    let (plugins, scripts_named) = args
+        .files
+        .iter()
+        .cloned()
+        .partition(|file| hooks::is_plugin(file));
+    let (mut found, mut good) = plugins_checked(plugins);
+    let only_plugins = scripts_named.is_empty() && !args.files.is_empty();
+    let args = &CheckArgs {
+        files: scripts_named,
+        json: args.json,
+    };
+    let (more, praise) = match &loaded {
+        Ok(_) if only_plugins => (Vec::new(), None),
+        Ok(config) => (scripts(args, config)?, Some(praise(args, config))),
         Err(error) => {
             let findings = error.problems().iter().map(|problem| Finding {
                 shown: problem.to_string(),
@@ -62,20 +75,48 @@ pub fn run(args: &CheckArgs, settings: &SettingsArgs) -> anyhow::Result<bool> {
                     "help": null,
                 }),
             });
-            (findings.collect(), String::new())
+            (findings.collect(), None)
         }
     };
+    found.extend(more);
+    good.extend(praise);
     if args.json {
         let list: Vec<&Json> = found.iter().map(|finding| &finding.json).collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
     } else if found.is_empty() {
-        println!("{good}");
+        println!("{}", good.join("\n"));
     } else {
         for finding in &found {
             eprintln!("{}", finding.shown);
         }
     }
     Ok(found.is_empty())
+}
+
+/// What is wrong with these plugins, and what they are.
+fn plugins_checked(files: Vec<PathBuf>) -> (Vec<Finding>, Vec<String>) {
+    let (mut found, mut good) = (Vec::new(), Vec::new());
+    for file in files {
+        match hooks::inspect(&file) {
+            Ok(plugin) => {
+                let names: Vec<String> = plugin.hooks.iter().map(ToString::to_string).collect();
+                let names = if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                };
+                let (major, minor) = plugin.abi;
+                good.push(format!(
+                    "{} is good: {} {}, plugin ABI {major}.{minor}, hooks: {names}",
+                    file.display(),
+                    plugin.name,
+                    plugin.version,
+                ));
+            }
+            Err(error) => found.push(Finding::from(error)),
+        }
+    }
+    (found, good)
 }
 
 fn praise(args: &CheckArgs, config: &Config) -> String {

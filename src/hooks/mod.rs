@@ -34,6 +34,7 @@ mod generation;
 mod host;
 mod lint;
 mod lua;
+mod native;
 mod observe;
 mod origins;
 mod policy;
@@ -63,6 +64,7 @@ pub use export::PolicyMetrics;
 pub use generation::{Generation, check};
 pub use host::{Effect, Effects, SessionSeen, SessionsQuery};
 pub use lint::lint;
+pub use native::{PluginInfo, inspect, is_plugin};
 pub use observe::Event;
 pub use reload::{
     PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,

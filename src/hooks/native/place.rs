@@ -1,0 +1,90 @@
+//! Who may have put a plugin where it is. Its code will run with all rights of the broker, so whoever can write to it has them.
+
+use super::Refusal;
+use rustix::process::geteuid;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Written to by the group, or by everybody.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The file and its folder belong to the broker's user or to root, and nobody else can write to them.
+///
+/// # Errors
+/// Which of them does not, and what to type.
+pub(super) fn check(file: &Path) -> Result<(), Refusal> {
+    let missing = |error| {
+        Refusal::new(format!("cannot be read: {error}"))
+            .help("write the path of a plugin, such as plugins/libfirst.so")
+    };
+    let real = file.canonicalize().map_err(missing)?;
+    let about = real.metadata().map_err(missing)?;
+    if !about.is_file() {
+        return Err(Refusal::new("is no file").help("write the path of the shared library itself"));
+    }
+    safe(&about, "the file", &real)?;
+    let folder = real.parent().unwrap_or(Path::new("/"));
+    safe(&folder.metadata().map_err(missing)?, "its folder", folder)
+}
+
+fn safe(about: &Metadata, what: &str, path: &Path) -> Result<(), Refusal> {
+    let (owner, us) = (about.uid(), geteuid().as_raw());
+    if owner != 0 && owner != us {
+        return Err(Refusal::new(format!(
+            "{what} belongs to user {owner}, who could put anything there"
+        ))
+        .help(format!("chown {us} {}", path.display())));
+    }
+    // In a sticky folder, such as /tmp, others can add files but not replace this one.
+    let sticky = about.is_dir() && about.mode() & 0o1000 != 0;
+    if about.mode() & OTHERS_WRITE != 0 && !sticky {
+        return Err(Refusal::new(format!(
+            "{what} can be written to by others (mode {:o})",
+            about.mode() & 0o7777
+        ))
+        .help(format!("chmod go-w {}", path.display())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_others_can_write_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("libx.so");
+        fs::write(&file, "x").unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        mode(&file, 0o644);
+        assert_eq!(check(&file), Ok(()));
+        mode(&file, 0o664);
+        let refused = check(&file).unwrap_err();
+        assert_eq!(refused.what, "the file can be written to by others (mode 664)");
+        assert_eq!(
+            refused.help,
+            Some(format!("chmod go-w {}", file.canonicalize().unwrap().display()))
+        );
+        mode(&file, 0o644);
+        mode(folder.path(), 0o777);
+        assert!(
+            check(&file)
+                .unwrap_err()
+                .what
+                .starts_with("its folder can be written to by others")
+        );
+        mode(folder.path(), 0o1777);
+        assert_eq!(check(&file), Ok(()));
+        assert_eq!(check(folder.path()).unwrap_err().what, "is no file");
+        assert!(
+            check(&folder.path().join("none"))
+                .unwrap_err()
+                .what
+                .starts_with("cannot be read: No such file")
+        );
+    }
+}
