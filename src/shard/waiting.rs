@@ -69,6 +69,7 @@ impl Shard {
         let changes = self.hooks.wants(Hook::Publish);
         let free = known.is_some() || self.publish_is_free();
         let before = self.hooks.chain_before().filter(|_| !free);
+        let asked_of = chain.generation().number();
         let work = async move {
             if owned {
                 return Found::Control(chain.control(&client, event).await);
@@ -101,11 +102,13 @@ impl Shard {
             Found::Answer(answer, published, before)
         };
         self.park(at, work, move |shard, at, found| {
-            shard.publish_found(at, &packet, found)
+            shard.publish_found(at, &packet, found, asked_of)
         })
     }
 
-    fn publish_found(&mut self, at: u32, packet: &Waiting, found: Found) -> Result<(), Close> {
+    /// `asked_of` is the generation that was asked: when another one serves by now, the answer holds for this packet alone.
+    fn publish_found(&mut self, at: u32, packet: &Waiting, found: Found, asked_of: u64) -> Result<(), Close> {
+        let serves_still = asked_of == self.hooks.generation().number();
         let (topic, publish) = (&*packet.topic, &packet.publish());
         if publish.qos > QoS::AtMostOnce {
             self.mark_dirty(at);
@@ -118,7 +121,8 @@ impl Shard {
                 Ok(())
             }
             Found::Answer(answer, published, before) => {
-                if let Some(client) = self.live(at).map(|live| Arc::clone(&live.client)) {
+                let client = self.live(at).map(|live| Arc::clone(&live.client));
+                if let Some(client) = client.filter(|_| serves_still) {
                     let request = PublishRequest {
                         topic,
                         qos: publish.qos,
@@ -132,7 +136,9 @@ impl Shard {
                 self.trace_answer(at, Hook::AuthorizePublish, topic, || {
                     publish_said(&answer.decision)
                 });
-                self.keep_publish_answer(at, topic, publish, &answer);
+                if serves_still {
+                    self.keep_publish_answer(at, topic, publish, &answer);
+                }
                 match permission(&answer.decision) {
                     Permission::Granted => {
                         self.publish_changed(at, topic, publish, None, published.unwrap_or_default())
@@ -153,6 +159,7 @@ impl Shard {
         let Some(live) = self.live(at) else { return Ok(()) };
         let (client, chain) = (Arc::clone(&live.client), Rc::clone(self.hooks.chain()));
         let (asking, before) = (Arc::clone(&client), self.hooks.chain_before());
+        let asked_of = chain.generation().number();
         let work = async move {
             let mut decisions = Vec::with_capacity(subscribe.filters.len());
             let mut opinions = Vec::new();
@@ -193,6 +200,8 @@ impl Shard {
             (subscribe, decisions, opinions)
         };
         self.park(at, work, move |shard, at, (subscribe, decisions, opinions)| {
+            let serves_still = asked_of == shard.hooks.generation().number();
+            let opinions = opinions.into_iter().filter(|_| serves_still);
             let answers = subscribe.filters.iter().zip(&decisions).zip(opinions);
             for ((asked, said), before) in answers {
                 let Ok(filter) = TopicFilter::parse(&asked.filter) else {
@@ -207,7 +216,13 @@ impl Shard {
                     .hooks
                     .compare_subscribe(&asking, &request, said, Some(before));
             }
-            shard.subscribe_decided(at, subscribe, count, Some(decisions))
+            shard.subscribe_decided(at, subscribe, count, Some(decisions))?;
+            // The generation that serves by now may not allow it. While it is watched, all are asked about when it settles.
+            if !serves_still && shard.hooks.chain_before().is_none() {
+                let key = shard.key_of(&asking.client_id);
+                shard.withdraw_later(Some(key));
+            }
+            Ok(())
         })
     }
 

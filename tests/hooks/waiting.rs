@@ -113,3 +113,42 @@ fn who_leaves_while_waiting_leaves_nothing_behind() {
     assert_eq!(reader.expect(PUBLISH).payload, b"new");
     reader.expect_nothing(600);
 }
+
+/// An answer that was asked of a generation holds for the packet that waited, and for nothing that comes after the swap.
+#[test]
+fn what_was_asked_before_a_swap_is_not_kept_behind_it() {
+    let version = |body: &str, may: &str| {
+        format!(
+            "return {{
+                waits = {{ 'authorize_publish', 'authorize_subscribe' }},
+                cache = {{ authorize_publish = {{ ttl = 60, by = {{ 'topic' }} }} }},
+                authorize_publish = function(ctx, topic)
+                    if ctx.client_id == 'sender' then return 'allow' end
+                    {body}
+                    return '{may}'
+                end,
+                authorize_subscribe = function() {body} return '{may}' end,
+            }}"
+        )
+    };
+    let broker = Scripted::with(
+        &version("task.sleep(0.8)", "allow"),
+        "",
+        &["server.shards=1", "policy_watch.window=\"0s\""],
+    );
+    let mut publisher = Connect::v5("publisher").to(&broker.broker);
+    let mut reader = Connect::v5("reader").to(&broker.broker);
+    let mut sender = Connect::v5("sender").to(&broker.broker);
+    publisher.publish(publish("t", "1").qos(1, 1));
+    reader.send(&crate::support::subscribe(5, 2, &[("t", 0)], &[]));
+    broker.save(&version("", "deny"));
+    broker.until_log("policies reloaded");
+    // Both were asked of the generation before, and it allows.
+    assert!(publisher.expect(PUBACK).code() < 0x80);
+    assert_eq!(reader.receive().codes, [0]);
+    publisher.publish(publish("t", "2").qos(1, 2));
+    publisher.expect_ack(PUBACK, 2, 0x87);
+    sender.publish(publish("t", "3"));
+    sender.ping();
+    reader.expect_nothing(200);
+}

@@ -78,6 +78,7 @@ impl Entry {
         let counters = metrics.entry(name, shard);
         // The breaker of the generation before does not count against this one.
         set(&counters.open, 0);
+        set(&counters.slow, 0);
         Ok(Self {
             state: RefCell::new(Some(Rc::new(policy.instantiate(host.clone())?))),
             host,
