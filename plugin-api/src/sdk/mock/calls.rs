@@ -1,18 +1,16 @@
 //! Calling each hook as a broker does.
 
 use super::super::answers::*;
-use super::super::plugin::Plugin;
-use super::super::thunks::TableOf;
 use super::client::{MockClient, MockConnect};
 use super::decode::{Decoded, Take};
 use super::{Failure, MockHost};
+use crate::Hook;
 use crate::abi::{self, Prefixed, Slice, SliceList};
 use crate::sdk::give::{with_filters, with_message, with_messages, with_will};
-use crate::{Hook, HookSet};
 use std::convert::Infallible;
 use std::ffi::c_void;
 
-type Function<E> = Option<unsafe extern "C" fn(*mut c_void, *const E, u64) -> i32>;
+pub(super) type Function<E> = Option<unsafe extern "C" fn(*mut c_void, *const E, u64) -> i32>;
 
 fn optional(text: Option<&str>) -> Slice {
     text.map_or(Slice::NONE, Slice::text)
@@ -39,9 +37,9 @@ fn with_msg<R>(of: &NewMessage, then: impl FnOnce(*const abi::Message) -> R) -> 
     })
 }
 
-impl<P: Plugin> MockHost<P> {
+impl<P> MockHost<P> {
     fn ask<E, T: Take>(&self, hook: Hook, function: Function<E>, event: &E) -> Result<T, Failure> {
-        if !P::HOOKS.contains(&hook) {
+        if !self.plugin.hooks.contains(hook) {
             return Err(Failure::NotDeclared);
         }
         let Some(function) = function else {
@@ -51,7 +49,7 @@ impl<P: Plugin> MockHost<P> {
         // SAFETY: the instance lives as long as `self`, and the event for the call.
         let said = self.with_tracing(|| unsafe { function(self.instance, event, ticket) });
         let decoded = match said {
-            abi::PENDING if !Self::may_wait(hook) => {
+            abi::PENDING if !self.may_wait(hook) => {
                 self.world.close(ticket);
                 return Err(Failure::MayNotWait);
             }
@@ -70,27 +68,12 @@ impl<P: Plugin> MockHost<P> {
         decoded.take()
     }
 
-    fn may_wait(hook: Hook) -> bool {
+    fn may_wait(&self, hook: Hook) -> bool {
         use crate::describe::Waits;
         match hook.description().waits {
             Waits::Always => true,
-            Waits::IfDeclared => HookSet::of(P::WAITS).contains(hook),
+            Waits::IfDeclared => self.plugin.waits.contains(hook),
             Waits::Never => false,
-        }
-    }
-
-    fn tell<E>(&self, hook: Hook, function: Function<E>, event: &E) -> Result<(), Failure> {
-        if !P::HOOKS.contains(&hook) {
-            return Err(Failure::NotDeclared);
-        }
-        let Some(function) = function else {
-            return Err(Failure::NotDeclared);
-        };
-        // SAFETY: the instance lives as long as `self`, and the event for the call.
-        match self.with_tracing(|| unsafe { function(self.instance, event, 0) }) {
-            abi::NEXT => Ok(()),
-            abi::PANIC => Err(Failure::Panic),
-            other => Err(Failure::Error(format!("the observer returned {other}"))),
         }
     }
 
@@ -112,7 +95,7 @@ impl<P: Plugin> MockHost<P> {
                 password: optional_bytes(password),
                 ..abi::AuthenticateEvent::blank()
             };
-            self.ask(Hook::Authenticate, TableOf::<P>::TABLE.authenticate, &event)
+            self.ask(Hook::Authenticate, self.plugin.table.authenticate, &event)
         })
     }
 
@@ -137,7 +120,7 @@ impl<P: Plugin> MockHost<P> {
                 state: optional(state.as_deref()),
                 ..abi::AuthContinueEvent::blank()
             };
-            self.ask(Hook::AuthContinue, TableOf::<P>::TABLE.auth_continue, &event)
+            self.ask(Hook::AuthContinue, self.plugin.table.auth_continue, &event)
         })
     }
 
@@ -159,7 +142,7 @@ impl<P: Plugin> MockHost<P> {
                 ended: ended.into(),
                 ..abi::ExpiringEvent::blank()
             };
-            self.ask(Hook::Expiring, TableOf::<P>::TABLE.expiring, &event)
+            self.ask(Hook::Expiring, self.plugin.table.expiring, &event)
         })
     }
 
@@ -176,7 +159,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::ControlEvent::blank()
                 };
-                self.ask(Hook::Control, TableOf::<P>::TABLE.control, &event)
+                self.ask(Hook::Control, self.plugin.table.control, &event)
             })
         })
     }
@@ -201,7 +184,7 @@ impl<P: Plugin> MockHost<P> {
                 qos: qos.into(),
                 retain: retain.into(),
                 size: payload.len() as u64,
-                payload: if P::PAYLOAD.contains(&Hook::AuthorizePublish) {
+                payload: if self.plugin.payload.contains(Hook::AuthorizePublish) {
                     Slice::of(payload)
                 } else {
                     Slice::NONE
@@ -210,7 +193,7 @@ impl<P: Plugin> MockHost<P> {
             };
             self.ask(
                 Hook::AuthorizePublish,
-                TableOf::<P>::TABLE.authorize_publish,
+                self.plugin.table.authorize_publish,
                 &event,
             )
         })
@@ -233,7 +216,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::PublishEvent::blank()
                 };
-                self.ask(Hook::Publish, TableOf::<P>::TABLE.publish, &event)
+                self.ask(Hook::Publish, self.plugin.table.publish, &event)
             })
         })
     }
@@ -260,7 +243,7 @@ impl<P: Plugin> MockHost<P> {
             };
             self.ask(
                 Hook::AuthorizeSubscribe,
-                TableOf::<P>::TABLE.authorize_subscribe,
+                self.plugin.table.authorize_subscribe,
                 &event,
             )
         })
@@ -279,7 +262,7 @@ impl<P: Plugin> MockHost<P> {
                     filters,
                     ..abi::SubscribeEvent::blank()
                 };
-                self.ask(Hook::Subscribe, TableOf::<P>::TABLE.subscribe, &event)
+                self.ask(Hook::Subscribe, self.plugin.table.subscribe, &event)
             })
         })
     }
@@ -297,7 +280,7 @@ impl<P: Plugin> MockHost<P> {
                 filters: SliceList::of(&slices),
                 ..abi::UnsubscribeEvent::blank()
             };
-            self.ask(Hook::Unsubscribe, TableOf::<P>::TABLE.unsubscribe, &event)
+            self.ask(Hook::Unsubscribe, self.plugin.table.unsubscribe, &event)
         })
     }
 
@@ -320,7 +303,7 @@ impl<P: Plugin> MockHost<P> {
                     receivers,
                     ..abi::RouteEvent::blank()
                 };
-                self.ask(Hook::Route, TableOf::<P>::TABLE.route, &event)
+                self.ask(Hook::Route, self.plugin.table.route, &event)
             })
         })
     }
@@ -339,7 +322,7 @@ impl<P: Plugin> MockHost<P> {
             };
             self.ask(
                 Hook::AuthorizeDeliver,
-                TableOf::<P>::TABLE.authorize_deliver,
+                self.plugin.table.authorize_deliver,
                 &event,
             )
         })
@@ -362,7 +345,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::DeliverEvent::blank()
                 };
-                self.ask(Hook::Deliver, TableOf::<P>::TABLE.deliver, &event)
+                self.ask(Hook::Deliver, self.plugin.table.deliver, &event)
             })
         })
     }
@@ -381,7 +364,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::P2pEvent::blank()
                 };
-                self.ask(Hook::P2p, TableOf::<P>::TABLE.p2p, &event)
+                self.ask(Hook::P2p, self.plugin.table.p2p, &event)
             })
         })
     }
@@ -399,7 +382,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::OfflineEvent::blank()
                 };
-                self.ask(Hook::Offline, TableOf::<P>::TABLE.offline, &event)
+                self.ask(Hook::Offline, self.plugin.table.offline, &event)
             })
         })
     }
@@ -417,7 +400,7 @@ impl<P: Plugin> MockHost<P> {
                     msg,
                     ..abi::WillEvent::blank()
                 };
-                self.ask(Hook::Will, TableOf::<P>::TABLE.will, &event)
+                self.ask(Hook::Will, self.plugin.table.will, &event)
             })
         })
     }
@@ -433,7 +416,7 @@ impl<P: Plugin> MockHost<P> {
             name: Slice::text(name),
             ..abi::LimitEvent::blank()
         };
-        self.ask(Hook::Limit, TableOf::<P>::TABLE.limit, &event)
+        self.ask(Hook::Limit, self.plugin.table.limit, &event)
     }
 
     /// Asks `rule_action`.
@@ -449,7 +432,7 @@ impl<P: Plugin> MockHost<P> {
                 messages,
                 ..abi::RuleActionEvent::blank()
             };
-            self.ask(Hook::RuleAction, TableOf::<P>::TABLE.rule_action, &event)
+            self.ask(Hook::RuleAction, self.plugin.table.rule_action, &event)
         })
     }
 
@@ -463,7 +446,7 @@ impl<P: Plugin> MockHost<P> {
             now,
             ..abi::OnTickEvent::blank()
         };
-        self.ask(Hook::OnTick, TableOf::<P>::TABLE.on_tick, &event)
+        self.ask(Hook::OnTick, self.plugin.table.on_tick, &event)
     }
 
     /// Asks `connack`.
@@ -488,7 +471,7 @@ impl<P: Plugin> MockHost<P> {
                 connack: &raw const connack,
                 ..abi::ConnackEvent::blank()
             };
-            self.ask(Hook::Connack, TableOf::<P>::TABLE.connack, &event)
+            self.ask(Hook::Connack, self.plugin.table.connack, &event)
         })
     }
 
@@ -516,130 +499,8 @@ impl<P: Plugin> MockHost<P> {
                     connect: &raw const connect,
                     ..abi::ConnectEvent::blank()
                 };
-                self.ask(Hook::Connect, TableOf::<P>::TABLE.connect, &event)
+                self.ask(Hook::Connect, self.plugin.table.connect, &event)
             })
-        })
-    }
-
-    /// Tells `session_start` of one such event.
-    ///
-    /// # Errors
-    /// When the observer failed.
-    pub fn session_start(&self, client: &MockClient, resumed: bool) -> Result<(), Failure> {
-        client.with(|ctx| {
-            let item = abi::SessionStart {
-                ctx,
-                resumed: resumed.into(),
-                ..abi::SessionStart::blank()
-            };
-            let items = [&raw const item];
-            let event = abi::SessionStartEvent {
-                hook: Hook::SessionStart as u32,
-                items: items.as_ptr(),
-                len: items.len(),
-                ..abi::SessionStartEvent::blank()
-            };
-            self.tell(Hook::SessionStart, TableOf::<P>::TABLE.session_start, &event)
-        })
-    }
-
-    /// Tells `session_end` of one such event.
-    ///
-    /// # Errors
-    /// When the observer failed.
-    pub fn session_end(&self, client: &MockClient, reason: &str) -> Result<(), Failure> {
-        client.with(|ctx| {
-            let item = abi::SessionEnd {
-                ctx,
-                reason: Slice::text(reason),
-                ..abi::SessionEnd::blank()
-            };
-            let items = [&raw const item];
-            let event = abi::SessionEndEvent {
-                hook: Hook::SessionEnd as u32,
-                items: items.as_ptr(),
-                len: items.len(),
-                ..abi::SessionEndEvent::blank()
-            };
-            self.tell(Hook::SessionEnd, TableOf::<P>::TABLE.session_end, &event)
-        })
-    }
-
-    /// Tells `disconnect` of one such event.
-    ///
-    /// # Errors
-    /// When the observer failed.
-    pub fn disconnect(
-        &self,
-        client: &MockClient,
-        code: u8,
-        reason: &str,
-        by_client: bool,
-    ) -> Result<(), Failure> {
-        client.with(|ctx| {
-            let item = abi::Disconnected {
-                ctx,
-                code: code.into(),
-                reason: Slice::text(reason),
-                by_client: by_client.into(),
-                ..abi::Disconnected::blank()
-            };
-            let items = [&raw const item];
-            let event = abi::DisconnectEvent {
-                hook: Hook::Disconnect as u32,
-                items: items.as_ptr(),
-                len: items.len(),
-                ..abi::DisconnectEvent::blank()
-            };
-            self.tell(Hook::Disconnect, TableOf::<P>::TABLE.disconnect, &event)
-        })
-    }
-
-    /// Tells `acked` of one such event.
-    ///
-    /// # Errors
-    /// When the observer failed.
-    pub fn acked(&self, client: &MockClient, topic: &str, qos: u8) -> Result<(), Failure> {
-        client.with(|ctx| {
-            let item = abi::Acked {
-                ctx,
-                topic: Slice::text(topic),
-                qos: qos.into(),
-                message_id: Slice::text("00000000000000000000000000000000"),
-                ..abi::Acked::blank()
-            };
-            let items = [&raw const item];
-            let event = abi::AckedEvent {
-                hook: Hook::Acked as u32,
-                items: items.as_ptr(),
-                len: items.len(),
-                ..abi::AckedEvent::blank()
-            };
-            self.tell(Hook::Acked, TableOf::<P>::TABLE.acked, &event)
-        })
-    }
-
-    /// Tells `dropped` of one such event.
-    ///
-    /// # Errors
-    /// When the observer failed.
-    pub fn dropped(&self, client: &MockClient, topic: &str, reason: &str, count: u64) -> Result<(), Failure> {
-        client.with(|ctx| {
-            let item = abi::Dropped {
-                ctx,
-                topic: Slice::text(topic),
-                reason: Slice::text(reason),
-                count,
-                ..abi::Dropped::blank()
-            };
-            let items = [&raw const item];
-            let event = abi::DroppedEvent {
-                hook: Hook::Dropped as u32,
-                items: items.as_ptr(),
-                len: items.len(),
-                ..abi::DroppedEvent::blank()
-            };
-            self.tell(Hook::Dropped, TableOf::<P>::TABLE.dropped, &event)
         })
     }
 }

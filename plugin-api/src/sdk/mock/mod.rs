@@ -6,6 +6,7 @@ mod calls;
 mod client;
 mod decode;
 mod table;
+mod told;
 
 pub use client::{MockClient, MockConnect};
 pub use table::{Kicked, Logged, Metric, Published};
@@ -16,8 +17,8 @@ use super::host::{Host, Level};
 use super::instance::make;
 use super::logging::HostLayer;
 use super::plugin::Plugin;
-use super::thunks::TableOf;
-use crate::abi::{self, Buffer, OnUnloadEvent, Prefixed, Setup, Slice};
+use crate::HookSet;
+use crate::abi::{self, Buffer, Declaration, OnUnloadEvent, Prefixed, Setup, Slice, VTable, read_prefix};
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
@@ -58,20 +59,67 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// A plugin that was not built with this crate: one in C, or an old one.
+#[derive(Debug)]
+pub enum Foreign {}
+
+/// What is called.
+struct Subject {
+    table: VTable,
+    hooks: HookSet,
+    waits: HookSet,
+    payload: HookSet,
+}
+
+impl Subject {
+    /// # Safety
+    /// `declaration` must be null or what the ABI says of a declaration.
+    unsafe fn read(declaration: *const Declaration) -> Result<Subject, String> {
+        // SAFETY: the caller vouches for the pointer.
+        let Some(declaration) = (unsafe { read_prefix(declaration) }) else {
+            return Err("there is no declaration".to_owned());
+        };
+        if declaration.magic != abi::MAGIC || declaration.abi_major != abi::ABI_MAJOR {
+            return Err(format!(
+                "ABI major {}, not {}",
+                declaration.abi_major,
+                abi::ABI_MAJOR
+            ));
+        }
+        if declaration.min_minor > abi::ABI_MINOR.into() {
+            return Err(format!("it needs ABI minor {}", declaration.min_minor));
+        }
+        // SAFETY: the same.
+        let Some(table) = (unsafe { read_prefix(declaration.vtable) }) else {
+            return Err("there is no table".to_owned());
+        };
+        let set = |bits| HookSet::from_bits(bits).ok_or_else(|| format!("unknown hooks: {bits:#x}"));
+        Ok(Subject {
+            table,
+            hooks: set(declaration.hooks)?,
+            waits: set(declaration.waits)?,
+            payload: set(declaration.payload)?,
+        })
+    }
+}
+
+type Create = unsafe extern "C" fn(*const abi::Host, *const Setup, *mut Buffer) -> *mut c_void;
+
 /// A plugin in a host in memory. Dropping it quiesces and destroys the plugin.
-pub struct MockHost<P: Plugin> {
+pub struct MockHost<P = Foreign> {
     instance: *mut c_void,
     table: Box<abi::Host>,
     world: Arc<World>,
-    plugin: PhantomData<P>,
+    plugin: Subject,
+    of: PhantomData<fn(P)>,
 }
 
 // SAFETY: a plugin is shared by threads; the table is not written to; the world is locked.
-unsafe impl<P: Plugin> Send for MockHost<P> {}
+unsafe impl<P> Send for MockHost<P> {}
 // SAFETY: the same.
-unsafe impl<P: Plugin> Sync for MockHost<P> {}
+unsafe impl<P> Sync for MockHost<P> {}
 
-impl<P: Plugin> fmt::Debug for MockHost<P> {
+impl<P> fmt::Debug for MockHost<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MockHost").finish_non_exhaustive()
     }
@@ -91,13 +139,57 @@ impl<P: Plugin> MockHost<P> {
     /// # Errors
     /// As [`MockHost::new`].
     pub fn reloaded(settings: &str, previous: Option<&State>) -> Result<Self, String> {
+        // SAFETY: the declaration was just made, and what it refers to is never freed.
+        let plugin = unsafe { Subject::read(Self::declared().as_ptr()) }?;
+        // Not the table's `create`: that one leads logs and panics of the whole process to its host.
+        unsafe extern "C" fn create<P: Plugin>(
+            host: *const abi::Host,
+            setup: *const Setup,
+            error: *mut Buffer,
+        ) -> *mut c_void {
+            // SAFETY: the mock host calls as the ABI says.
+            unsafe { make::<P>(host, setup, error, false) }
+        }
+        Self::begin(plugin, create::<P>, settings, previous)
+    }
+
+    /// What the plugin's entry symbol would answer.
+    #[must_use]
+    pub fn declared() -> Declared {
+        Declared::of::<P>("mock", "0")
+    }
+}
+
+impl MockHost<Foreign> {
+    /// Creates the plugin that a library's entry symbol declares.
+    ///
+    /// # Safety
+    /// `declaration` must be what the symbol answered, and the library must stay loaded. Its code is trusted.
+    ///
+    /// # Errors
+    /// As [`MockHost::new`].
+    pub unsafe fn load(declaration: *const Declaration, settings: &str) -> Result<Self, String> {
+        // SAFETY: the caller vouches for the declaration.
+        let plugin = unsafe { Subject::read(declaration) }?;
+        let create = plugin.table.create.ok_or("there is no `create`")?;
+        Self::begin(plugin, create, settings, None)
+    }
+}
+
+impl<P> MockHost<P> {
+    fn begin(
+        plugin: Subject,
+        create: Create,
+        settings: &str,
+        previous: Option<&State>,
+    ) -> Result<Self, String> {
         let world = Arc::new(World::new(settings));
-        let table = Box::new(table::table(&world));
         let mut host = Self {
             instance: std::ptr::null_mut(),
-            table,
+            table: Box::new(table::table(&world)),
             world,
-            plugin: PhantomData,
+            plugin,
+            of: PhantomData,
         };
         let setup = Setup {
             previous_version: previous.map_or(0, |state| state.version),
@@ -110,15 +202,13 @@ impl<P: Plugin> MockHost<P> {
         let mut error = Buffer::in_memory(&mut memory);
         let table = &raw const *host.table;
         // SAFETY: all three are good for the call, and the table for as long as the instance.
-        host.instance =
-            host.with_tracing(|| unsafe { make::<P>(table, &raw const setup, &raw mut error, false) });
+        host.instance = host.with_tracing(|| unsafe { create(table, &raw const setup, &raw mut error) });
         if host.instance.is_null() {
             return Err(said(&error, &memory));
         }
         let mut error = Buffer::in_memory(&mut memory);
-        let test = TableOf::<P>::TABLE.self_test;
-        // SAFETY: the instance was made above.
-        let status = host.with_tracing(|| match test {
+        let status = host.with_tracing(|| match host.plugin.table.self_test {
+            // SAFETY: the instance was made above.
             Some(test) => unsafe { test(host.instance, &raw mut error) },
             None => abi::OK,
         });
@@ -129,16 +219,10 @@ impl<P: Plugin> MockHost<P> {
         Ok(host)
     }
 
-    /// What the plugin's entry symbol would answer.
-    #[must_use]
-    pub fn declared() -> Declared {
-        Declared::of::<P>("mock", "0")
-    }
-
     /// What the plugin hands over to the next generation.
     #[must_use]
     pub fn export_state(&self) -> Option<State> {
-        let export = TableOf::<P>::TABLE.export_state?;
+        let export = self.plugin.table.export_state?;
         let ticket = self.world.open();
         // SAFETY: the instance lives as long as `self`.
         match self.with_tracing(|| unsafe { export(self.instance, ticket) }) {
@@ -233,7 +317,7 @@ impl<P: Plugin> MockHost<P> {
         if instance.is_null() {
             return 0;
         }
-        let table = TableOf::<P>::TABLE;
+        let table = self.plugin.table;
         self.world.serve(false);
         let event = OnUnloadEvent {
             hook: crate::Hook::OnUnload as u32,
@@ -262,7 +346,7 @@ impl<P: Plugin> MockHost<P> {
     }
 }
 
-impl<P: Plugin> Drop for MockHost<P> {
+impl<P> Drop for MockHost<P> {
     fn drop(&mut self) {
         self.end();
     }
