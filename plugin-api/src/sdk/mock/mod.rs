@@ -17,8 +17,9 @@ use super::host::{Host, Level};
 use super::instance::make;
 use super::logging::HostLayer;
 use super::plugin::Plugin;
-use crate::HookSet;
 use crate::abi::{self, Buffer, Declaration, OnUnloadEvent, Prefixed, Setup, Slice, VTable, read_prefix};
+use crate::describe::Waits;
+use crate::{Hook, HookSet};
 use std::ffi::c_void;
 use std::fmt;
 use std::marker::PhantomData;
@@ -76,24 +77,44 @@ impl Subject {
     /// `declaration` must be null or what the ABI says of a declaration.
     unsafe fn read(declaration: *const Declaration) -> Result<Subject, String> {
         // SAFETY: the caller vouches for the pointer.
-        let Some(declaration) = (unsafe { read_prefix(declaration) }) else {
-            return Err("there is no declaration".to_owned());
-        };
-        if declaration.magic != abi::MAGIC || declaration.abi_major != abi::ABI_MAJOR {
-            return Err(format!(
-                "ABI major {}, not {}",
-                declaration.abi_major,
-                abi::ABI_MAJOR
-            ));
+        let declaration = unsafe { read_prefix(declaration) }
+            .filter(|declaration| declaration.magic == abi::MAGIC)
+            .ok_or("it shows no declaration of a Dunlin plugin")?;
+        let (major, newer) = (declaration.abi_major, declaration.abi_minor > abi::ABI_MINOR);
+        if major != abi::ABI_MAJOR {
+            return Err(format!("it is for ABI major {major}, not {}", abi::ABI_MAJOR));
         }
         if declaration.min_minor > abi::ABI_MINOR.into() {
             return Err(format!("it needs ABI minor {}", declaration.min_minor));
         }
         // SAFETY: the same.
-        let Some(table) = (unsafe { read_prefix(declaration.vtable) }) else {
-            return Err("there is no table".to_owned());
+        let table = unsafe { read_prefix(declaration.vtable) }.ok_or("it has no table")?;
+        if table.create.is_none() || table.destroy.is_none() {
+            return Err("it has no `create` or no `destroy`".to_owned());
+        }
+        // What a newer minor has besides, the plugin can do without: its `min_minor` says so.
+        let flags = abi::FLAG_THREADS | abi::FLAG_THREAD_LOCALS | abi::FLAG_UNLOADABLE;
+        if !newer && declaration.flags & !flags != 0 {
+            return Err("it has unknown flags".to_owned());
+        }
+        let known = if newer {
+            (1 << Hook::ALL.len()) - 1
+        } else {
+            u64::MAX
         };
-        let set = |bits| HookSet::from_bits(bits).ok_or_else(|| format!("unknown hooks: {bits:#x}"));
+        let set = |bits: u64| {
+            HookSet::from_bits(bits & known).ok_or_else(|| format!("it has unknown hooks: {bits:#x}"))
+        };
+        for hook in set(declaration.hooks)?.iter() {
+            if !table.has(hook) {
+                return Err(format!("it has `{hook}` and no function for it"));
+            }
+        }
+        for hook in set(declaration.waits)?.iter() {
+            if hook.description().waits == Waits::Never {
+                return Err(format!("`{hook}` cannot wait"));
+            }
+        }
         Ok(Subject {
             table,
             hooks: set(declaration.hooks)?,
