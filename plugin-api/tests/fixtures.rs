@@ -11,7 +11,8 @@
 use dunlin_plugin_api::abi;
 use dunlin_plugin_api::prelude::*;
 use dunlin_plugin_api::sdk::mock::Failure;
-use libloading::{Library, Symbol};
+// With RTLD_NOW a symbol that nobody has is found now, not when it is called.
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -60,7 +61,7 @@ fn built_rust() -> &'static Path {
 fn declaration(library: &Library) -> Option<*const abi::Declaration> {
     // SAFETY: these are our own fixtures; none is unloaded before its test ends.
     unsafe {
-        let entry: Symbol<'_, abi::Entry> = library.get(abi::ENTRY_SYMBOL.as_bytes()).ok()?;
+        let entry: Symbol<abi::Entry> = library.get(abi::ENTRY_SYMBOL.as_bytes()).ok()?;
         Some(entry())
     }
 }
