@@ -37,6 +37,11 @@ pub mod prelude {
     pub use crate::{Hook, export_plugin};
 }
 
+/// The examples of docs/plugins.md are built and run.
+#[cfg(all(doctest, feature = "sdk"))]
+#[doc = include_str!("../../docs/plugins.md")]
+mod book {}
+
 use std::fmt;
 
 /// What a hook may do with what it is shown.

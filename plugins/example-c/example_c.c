@@ -3,7 +3,7 @@
  *
  *     [[policy]]
  *     name = "example-c"
- *     plugin = "example_c"
+ *     plugin = "example_c.so"
  *     settings = { password = "open sesame" }
  *
  * It shows the whole of a plugin: a declaration, a table, an instance, an answer that is an integer, and one that carries more.

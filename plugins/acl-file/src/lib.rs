@@ -3,7 +3,7 @@
 //! ```toml
 //! [[policy]]
 //! name = "acl-file"
-//! plugin = "acl_file"
+//! plugin = "libacl_file.so"
 //! settings = { file = "acl.txt", otherwise = "deny", look = 5 }
 //! ```
 //!

@@ -7,7 +7,7 @@
 //! ```toml
 //! [[policy]]
 //! name = "example-async"
-//! plugin = "example_async"
+//! plugin = "libexample_async.so"
 //! settings = { file = "users.txt", delay_ms = 20, most = 1000 }
 //! ```
 
