@@ -6,7 +6,8 @@
 //! [`describe`] says of every hook what it is given, what it may return and how it is asked: the editors' type definitions,
 //! the reference in the documentation and the checks of `dunlin check` are made of that one text, and tests hold the C ABI to it.
 //!
-//! [`abi`] is the C ABI of compiled plugins.
+//! [`abi`] is the C ABI of compiled plugins. With the feature `sdk` (the default; the broker does without) the crate is also the safe
+//! Rust face of that ABI: the trait [`Plugin`], [`export_plugin!`], and a mock host for unit tests.
 //!
 //! ```
 //! use dunlin_plugin_api::{Hook, HookSet, Kind};
@@ -21,6 +22,25 @@
 #[allow(unsafe_code)]
 pub mod abi;
 pub mod describe;
+#[cfg(feature = "sdk")]
+#[allow(unsafe_code)]
+pub mod sdk;
+
+#[cfg(feature = "sdk")]
+pub use sdk::Plugin;
+
+/// Everything that a plugin in Rust needs.
+#[cfg(feature = "sdk")]
+pub mod prelude {
+    pub use crate::sdk::mock::{MockClient, MockHost};
+    pub use crate::sdk::*;
+    pub use crate::{Hook, export_plugin};
+}
+
+/// The examples of docs/plugins.md are built and run.
+#[cfg(all(doctest, feature = "sdk"))]
+#[doc = include_str!("../../docs/plugins.md")]
+mod book {}
 
 use std::fmt;
 

@@ -142,6 +142,95 @@ fn each_wrong_declaration_has_its_sentence() {
     }
 }
 
+/// The frozen plugins of ABI 1.0, for ever: see README.md here.
+#[test]
+fn the_plugins_of_the_first_abi_are_told_apart_for_ever() {
+    let folder = folder();
+    let fixture = |variant: &str| {
+        let library = folder.path().join(format!("lib{}.so", variant.to_lowercase()));
+        let built = Command::new("cc")
+            .args(["-std=c99", "-fPIC", "-shared", "-o"])
+            .arg(&library)
+            .arg(root().join("tests/abi/c/fixture.c"))
+            .arg(format!("-D{variant}"))
+            .output()
+            .unwrap();
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        library
+    };
+    let table = [
+        ("PLAIN", true, "is good: "),
+        ("SHORT_VTABLE", true, "is good: "),
+        ("NEWER_MINOR", true, "is good: "),
+        (
+            "SHORT_VTABLE_WITH_HOOK",
+            false,
+            "its declaration names the hook `authorize_publish`, and its table has no function for it",
+        ),
+        (
+            "NEEDS_NEWER_MINOR",
+            false,
+            "needs a broker with version 1.98 of the plugin ABI, and this one has 1.0; update the broker",
+        ),
+        (
+            "WRONG_MAJOR",
+            false,
+            "speaks version 9 of the plugin ABI, and this broker speaks 1",
+        ),
+        (
+            "WRONG_MAGIC",
+            false,
+            "its declaration is none: the magic number is wrong",
+        ),
+        ("WRONG_SIZE", false, "its declaration has an impossible size"),
+        (
+            "NULL_DECLARATION",
+            false,
+            "declares nothing: its entry symbol answers null",
+        ),
+        ("NO_TABLE", false, "its declaration has no table of functions"),
+        (
+            "NO_CREATE",
+            false,
+            "its declaration has a table without `create` and `destroy`",
+        ),
+        (
+            "HOOK_WITHOUT_FUNCTION",
+            false,
+            "its declaration names the hook `authorize_publish`, and its table has no function for it",
+        ),
+        (
+            "UNKNOWN_HOOK",
+            false,
+            "its declaration has a hook that this broker does not know (63)",
+        ),
+        (
+            "UNKNOWN_FLAG",
+            false,
+            "its declaration has flags that this broker does not know",
+        ),
+        (
+            "WAITS_WHERE_NONE_MAY",
+            false,
+            "wants to answer `deliver` later, and that hook cannot wait; take it out of WAITS",
+        ),
+        ("UNDEFINED_SYMBOL", false, "needs `nobody_has_this"),
+    ];
+    for (variant, good, begins) in table {
+        let (is_good, said) = check(&fixture(variant));
+        assert!(is_good == good && said.starts_with(begins), "{variant}: {said}");
+    }
+    let (is_good, said) = check(&fixture("NO_SYMBOL"));
+    assert!(
+        !is_good && said.contains("plugin ABI") || said.contains("no symbol `dunlin_plugin_v1`"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_file_that_is_no_plugin_runs_no_code() {
     let folder = folder();

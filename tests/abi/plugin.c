@@ -58,6 +58,7 @@ DUNLIN_EXPORT const DunlinDeclaration *dunlin_plugin_v1(void) {
 #ifdef NEWER_MINOR
     declaration.abi_minor = DUNLIN_ABI_MINOR + 7;
     declaration.hooks |= (uint64_t)1 << 60;
+    declaration.flags = (uint64_t)1 << 40;
 #endif
 #ifdef NEEDS_NEWER
     declaration.min_minor = DUNLIN_ABI_MINOR + 7;

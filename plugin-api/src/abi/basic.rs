@@ -264,7 +264,7 @@ impl Buffer {
 
 /// # Safety
 /// Unless `items` is null, `len` of them must be readable there for as long as `'a`.
-pub(super) const unsafe fn list<'a, T>(items: *const T, len: usize) -> &'a [T] {
+pub(crate) const unsafe fn list<'a, T>(items: *const T, len: usize) -> &'a [T] {
     if items.is_null() || len > isize::MAX as usize / size_of::<T>() {
         return &[];
     }

@@ -48,5 +48,5 @@ pub use hooks::*;
 pub use host::*;
 pub use numbers::*;
 pub use plugin::*;
-pub use prefix::{Prefixed, read_prefix};
+pub use prefix::{Prefixed, pointed_at, read_prefix};
 pub use records::*;

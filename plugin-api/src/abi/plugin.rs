@@ -4,6 +4,7 @@ use super::basic::{Buffer, Slice, SliceList};
 use super::events::*;
 use super::host::Host;
 use super::prefix::prefixed;
+use crate::Hook;
 use std::ffi::c_void;
 
 /// The entry symbol. Its name carries the major version; the terminating zero is for who looks it up.
@@ -54,9 +55,10 @@ pub struct Declaration {
     pub name: Slice,
     /// The plugin's version, for logs.
     pub version: Slice,
-    /// `FLAG_` bits. Unknown ones are refused.
+    /// `FLAG_` bits. Unknown ones are refused, unless `abi_minor` is newer than the host's: then they are ignored.
     pub flags: u64,
-    /// The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table.
+    /// The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table. Unknown ones
+    /// are treated as unknown flags are.
     pub hooks: u64,
     /// Hooks that want the payload: `authorize_publish` gets none otherwise.
     pub payload: u64,
@@ -208,6 +210,42 @@ pub struct VTable {
     pub rule_action: Option<
         unsafe extern "C" fn(instance: *mut c_void, event: *const RuleActionEvent, ticket: u64) -> i32,
     >,
+}
+
+impl VTable {
+    /// Whether there is a function for this hook. That of `on_load` is `create`.
+    #[must_use]
+    pub const fn has(&self, hook: Hook) -> bool {
+        match hook {
+            Hook::OnLoad => self.create.is_some(),
+            Hook::OnUnload => self.on_unload.is_some(),
+            Hook::OnTick => self.on_tick.is_some(),
+            Hook::Connect => self.connect.is_some(),
+            Hook::Authenticate => self.authenticate.is_some(),
+            Hook::Expiring => self.expiring.is_some(),
+            Hook::Control => self.control.is_some(),
+            Hook::AuthContinue => self.auth_continue.is_some(),
+            Hook::Connack => self.connack.is_some(),
+            Hook::AuthorizePublish => self.authorize_publish.is_some(),
+            Hook::Publish => self.publish.is_some(),
+            Hook::AuthorizeSubscribe => self.authorize_subscribe.is_some(),
+            Hook::Subscribe => self.subscribe.is_some(),
+            Hook::Unsubscribe => self.unsubscribe.is_some(),
+            Hook::Route => self.route.is_some(),
+            Hook::AuthorizeDeliver => self.authorize_deliver.is_some(),
+            Hook::Deliver => self.deliver.is_some(),
+            Hook::P2p => self.p2p.is_some(),
+            Hook::Offline => self.offline.is_some(),
+            Hook::Will => self.will.is_some(),
+            Hook::SessionStart => self.session_start.is_some(),
+            Hook::SessionEnd => self.session_end.is_some(),
+            Hook::Disconnect => self.disconnect.is_some(),
+            Hook::Acked => self.acked.is_some(),
+            Hook::Dropped => self.dropped.is_some(),
+            Hook::Limit => self.limit.is_some(),
+            Hook::RuleAction => self.rule_action.is_some(),
+        }
+    }
 }
 
 prefixed!(Declaration, Setup, VTable);

@@ -47,6 +47,22 @@ pub unsafe fn read_prefix<T: Prefixed>(given: *const T) -> Option<T> {
     }
 }
 
+/// The structs that a list of pointers leads to. One that cannot be read is blank.
+///
+/// # Safety
+/// Unless `items` is null, `len` pointers must be readable there for as long as `'a`, and each as [`read_prefix`] says.
+pub unsafe fn pointed_at<'a, T: Prefixed + 'a>(
+    items: *const *const T,
+    len: usize,
+) -> impl ExactSizeIterator<Item = T> + 'a {
+    // SAFETY: the caller vouches for the list.
+    let items: &'a [*const T] = unsafe { super::basic::list(items, len) };
+    // SAFETY: and for what it points to.
+    items
+        .iter()
+        .map(|item| unsafe { read_prefix(*item) }.unwrap_or_else(T::blank))
+}
+
 /// Says of each type that it follows the rules of [`Prefixed`].
 macro_rules! prefixed {
     ($($name:ident),* $(,)?) => {$(

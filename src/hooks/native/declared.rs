@@ -11,6 +11,7 @@ use dunlin_plugin_api::abi::{
     ABI_MAJOR, ABI_MINOR, Declaration, FLAG_THREAD_LOCALS, FLAG_THREADS, FLAG_UNLOADABLE, MAGIC, Slice,
     VTable, read_prefix,
 };
+use dunlin_plugin_api::describe::Waits;
 
 /// A declaration that makes sense.
 pub(super) struct Declared {
@@ -50,8 +51,16 @@ pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
         ))
         .help("update the broker, or build the plugin with a smaller `min_minor`"));
     }
-    if said.flags & !FLAGS != 0 {
+    // A plugin that is newer says with `min_minor` that it can do without what this broker does not know.
+    let newer = said.abi_minor > ABI_MINOR;
+    if said.flags & !FLAGS != 0 && !newer {
         return Err(nonsense("has flags that this broker does not know"));
+    }
+    let unknown = (0..u64::BITS).find(|bit| said.hooks & 1 << bit != 0 && *bit as usize >= Hook::ALL.len());
+    if let Some(unknown) = unknown.filter(|_| !newer) {
+        return Err(nonsense(&format!(
+            "has a hook that this broker does not know ({unknown})"
+        )));
     }
     // SAFETY: by the ABI both live as long as the image.
     let (name, version) = unsafe { (text(said.name), text(said.version)) };
@@ -64,7 +73,6 @@ pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
     if functions.create.is_none() || functions.destroy.is_none() {
         return Err(nonsense("has a table without `create` and `destroy`"));
     }
-    // Hooks that later versions have are not asked here, and so not missed.
     let hooks: Vec<Hook> = Hook::ALL
         .iter()
         .copied()
@@ -74,6 +82,14 @@ pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
         return Err(nonsense(&format!(
             "names the hook `{hook}`, and its table has no function for it"
         )));
+    }
+    let cannot_wait =
+        |hook: &&Hook| said.waits & 1 << **hook as u32 != 0 && hook.description().waits == Waits::Never;
+    if let Some(hook) = Hook::ALL.iter().find(cannot_wait) {
+        return Err(Refusal::new(format!(
+            "wants to answer `{hook}` later, and that hook cannot wait"
+        ))
+        .help("take it out of WAITS (in C: `waits` of the declaration)"));
     }
     Ok(Declared {
         name,
