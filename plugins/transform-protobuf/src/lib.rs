@@ -13,7 +13,8 @@
 //! ]
 //! ```
 //!
-//! The first rule whose filter matches the topic counts; other topics pass. The JSON is protobuf's own mapping: names in camel case, 64-bit
+//! The first rule whose filter matches the topic counts; other topics pass. The JSON is protobuf's own mapping: names in
+//! camel case, 64-bit
 //! integers as text, bytes as base64. Content Type and Payload Format Indicator are set; other properties stay.
 //! Payloads of more than `longest` bytes (1 MiB when nothing is said) are wrong ones.
 
