@@ -7,8 +7,7 @@
 //! the reference in the documentation and the checks of `dunlin check` are made of that one text, and tests hold the C ABI to it.
 //!
 //! [`abi`] is the C ABI of compiled plugins. With the feature `sdk` (the default; the broker does without) the crate is
-//! also the safe
-//! Rust face of that ABI: the trait [`Plugin`], [`export_plugin!`], and a mock host for unit tests.
+//! also the safe Rust face of that ABI: the trait [`Plugin`], [`export_plugin!`], and a mock host for unit tests.
 //!
 //! ```
 //! use dunlin_plugin_api::{Hook, HookSet, Kind};

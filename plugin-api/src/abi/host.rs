@@ -23,9 +23,9 @@ pub struct SessionInfo {
 /// The host's functions.
 ///
 /// Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None
-/// waits for a
-/// client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a plugin did
-/// not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does not have is null.
+/// waits for a client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a
+/// plugin did not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does
+/// not have is null.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
@@ -93,8 +93,7 @@ pub struct Host {
     /// Fills `len` bytes with random ones, good enough for keys.
     pub random: Option<unsafe extern "C" fn(ctx: *mut c_void, bytes: *mut u8, len: usize) -> i32>,
     /// Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host,
-    /// with `OK` and what is
-    /// known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
+    /// with `OK` and what is known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
     pub session: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -117,10 +116,8 @@ pub struct Host {
     /// Asks again about a client's subscriptions (none: all clients of the instance).
     pub reauthorize: Option<unsafe extern "C" fn(ctx: *mut c_void, instance: Slice, client_id: Slice) -> i32>,
     /// Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a
-    /// shard's. When the generation
-    /// ends before, it is not called. When this answers `OK`, `release(data)` is called exactly once, after `call` or
-    /// instead of it, and
-    /// before `quiesce`; otherwise never. `release` may be null.
+    /// shard's. When the generation ends before, it is not called. When this answers `OK`, `release(data)` is called
+    /// exactly once, after `call` or instead of it, and before `quiesce`; otherwise never. `release` may be null.
     pub timer: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

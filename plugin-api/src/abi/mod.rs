@@ -21,27 +21,24 @@
 //! # Answers
 //! A hook returns an integer. The plain ones are the whole answer: [`NEXT`], [`ALLOW`], [`DENY`], [`DISCONNECT`], [`PASS`],
 //! [`DROP`], [`DONE`].
-//! An answer that carries more is an [`Outcome`], given with [`Host::complete`] and the hook's ticket: during the call, and
-//! then the hook returns [`ANSWERED`]; or later from any thread, and then the hook returns [`PENDING`]. A ticket is good
-//! for one call of
-//! `complete`; more, or later ones, are answered with [`STALE`] and do nothing. Tickets are never 0; observers are given 0,
-//! they have nothing to answer.
-//! A hook that returns anything but [`PENDING`] closes its ticket. One that returns a plain answer must not have completed
-//! it: that is an
-//! error. [`PENDING`] is right also when another thread was faster and has completed the ticket already.
+//! An answer that carries more is an [`Outcome`], given with [`Host::complete`] and the hook's ticket: during the call,
+//! and then the hook returns [`ANSWERED`]; or later from any thread, and then the hook returns [`PENDING`]. A ticket is
+//! good for one call of `complete`; more, or later ones, are answered with [`STALE`] and do nothing. Tickets are never
+//! 0; observers are given 0, they have nothing to answer. A hook that returns anything but [`PENDING`] closes its
+//! ticket. One that returns a plain answer must not have completed it: that is an error. [`PENDING`] is right also when
+//! another thread was faster and has completed the ticket already.
 //!
 //! # Threads
-//! `create`, `self_test`, `export_state`, `on_unload`, `quiesce` and `destroy` are called on short-lived control threads,
-//! one at a time. Hooks are
-//! called on threads of the broker, many at once, from the moment that the generation serves until its last call has returned:
-//! an instance is shared by all threads. The host's functions may be called from any thread, also during `create` and from
-//! within hooks;
+//! `create`, `self_test`, `export_state`, `on_unload`, `quiesce` and `destroy` are called on short-lived control
+//! threads, one at a time. Hooks are called on threads of the broker, many at once, from the moment that the generation
+//! serves until its last call has returned: an instance is shared by all threads. The host's functions may be called
+//! from any thread, also during `create` and from within hooks;
 //! [`Host::publish`] and its kin answer [`NOT_SERVING`] until the generation serves.
 //!
 //! # The end
-//! After the swap no new call begins. Calls in flight and open tickets are waited for, up to their deadlines. Timers are
-//! cancelled and
-//! released. Then `on_unload`, `quiesce`, `destroy`. `export_state` came before the swap, while the instance still served.
+//! After the swap no new call begins. Calls in flight and open tickets are waited for, up to their deadlines. Timers
+//! are cancelled and released. Then `on_unload`, `quiesce`, `destroy`. `export_state` came before the swap, while the
+//! instance still served.
 
 mod answers;
 mod basic;

@@ -50,10 +50,9 @@ pub enum Unload {
 
 /// A plugin: one value that all threads of the broker share.
 ///
-/// Implement `create` and the hooks you want, and name those in [`HOOKS`](Plugin::HOOKS): only they are called. Hooks are
-/// called on
-/// threads that serve clients: they must not wait for anything. What takes long is begun elsewhere and answered
-/// later, with the [`Ticket`](super::Ticket) that the hooks with a [`Later`] can take.
+/// Implement `create` and the hooks you want, and name those in [`HOOKS`](Plugin::HOOKS): only they are called. Hooks
+/// are called on threads that serve clients: they must not wait for anything. What takes long is begun elsewhere and
+/// answered later, with the [`Ticket`](super::Ticket) that the hooks with a [`Later`] can take.
 ///
 /// A panic in a hook is caught, logged, and counts as a failure of that hook.
 #[allow(unused_variables)]
@@ -74,9 +73,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const ORIGINS: &'static [(Hook, &'static [&'static str])] = &[];
     /// Whether it has threads of its own. [`quiesce`](Plugin::quiesce) ends and joins them.
     const THREADS: bool = false;
-    /// Whether its image may be unmapped: no threads, and nothing thread-local on threads of the broker, not through its
-    /// dependencies either.
-    /// Leave it as it is when in doubt.
+    /// Whether its image may be unmapped: no threads, and nothing thread-local on threads of the broker, not through
+    /// its dependencies either. Leave it as it is when in doubt.
     const UNLOADABLE: bool = false;
 
     /// Makes the plugin. It is called for trials too: effects on the world outside belong into hooks and

@@ -1,9 +1,9 @@
 //! Answers authentication later, from a tokio runtime of its own.
 //!
-//! It looks user names up in a file of lines `name password`, slowly, as if it asked a server. The point is the shape: the
-//! hook takes its
-//! ticket, spawns a task and returns; the task completes the ticket; at most `most` wait at a time, so that a stalled backend
-//! holds a bounded number of logins; `quiesce` stops the runtime before the broker lets go of the plugin.
+//! It looks user names up in a file of lines `name password`, slowly, as if it asked a server. The point is the shape:
+//! the hook takes its ticket, spawns a task and returns; the task completes the ticket; at most `most` wait at a time,
+//! so that a stalled backend holds a bounded number of logins; `quiesce` stops the runtime before the broker lets go of
+//! the plugin.
 //!
 //! ```toml
 //! [[policy]]

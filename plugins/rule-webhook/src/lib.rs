@@ -13,8 +13,8 @@
 //! ```
 //!
 //! It says what `scripts/webhook.lua` says: 2xx is done; 4xx is the messages' own fault, a dead letter (408 and 429 are
-//! not); anything else is tried
-//! again, later each time, a minute at most. Payloads go as text, or as base64 where they are none.
+//! not); anything else is tried again, later each time, a minute at most. Payloads go as text, or as base64 where they
+//! are none.
 
 mod workers;
 

@@ -13,10 +13,9 @@
 //! ]
 //! ```
 //!
-//! The first rule whose filter matches the topic counts; other topics pass. The JSON is protobuf's own mapping: names in
-//! camel case, 64-bit
-//! integers as text, bytes as base64. Content Type and Payload Format Indicator are set; other properties stay.
-//! Payloads of more than `longest` bytes (1 MiB when nothing is said) are wrong ones.
+//! The first rule whose filter matches the topic counts; other topics pass. The JSON is protobuf's own mapping: names
+//! in camel case, 64-bit integers as text, bytes as base64. Content Type and Payload Format Indicator are set; other
+//! properties stay. Payloads of more than `longest` bytes (1 MiB when nothing is said) are wrong ones.
 
 use dunlin_plugin_api::prelude::*;
 use prost::Message as _;
