@@ -1,13 +1,15 @@
 // dunlin_plugin.h: the C ABI of Dunlin's compiled plugins. Made by cbindgen from plugin-api/src/abi; do not edit.
 //
-// A plugin is a shared library with one function, dunlin_plugin_v1, which answers a DunlinDeclaration that lives as long as the library.
+// A plugin is a shared library with one function, dunlin_plugin_v1, which answers a DunlinDeclaration that lives as long as
+// the library.
 // plugins/example-c is a whole one; docs/plugins.md tells how it comes into service.
 //
 //   - Every struct that can grow begins with struct_size: set it to sizeof, and the rest that you do not use to zero.
 //     DUNLIN_BLANK does both:  DunlinOutcome outcome = DUNLIN_BLANK(DunlinOutcome);
 //   - Zero always means "not there". A DunlinSlice whose ptr is NULL is no value; one whose len is 0 is an empty value.
 //   - What a call is given is good until it returns. Copy what you need longer. Nothing that you are given is yours to free.
-//   - A hook returns a verdict (DUNLIN_ALLOW, DUNLIN_DENY, ...). One that carries more is a DunlinOutcome, given with host->complete: during
+//   - A hook returns a verdict (DUNLIN_ALLOW, DUNLIN_DENY, ...). One that carries more is a DunlinOutcome, given with
+//     host->complete: during
 //     the call, and the hook returns DUNLIN_ANSWERED; or later from any thread, and the hook returns DUNLIN_PENDING.
 //   - Hooks are called from many threads at once. The host's functions may be called from any thread.
 //   - No exception may leave a function.
@@ -1134,7 +1136,8 @@ typedef struct DunlinSessionInfo {
 
 // The host's functions.
 //
-// Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None waits for a
+// Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None
+// waits for a
 // client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a plugin did
 // not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does not have is null.
 typedef struct DunlinHost {
@@ -1144,7 +1147,8 @@ typedef struct DunlinHost {
   uint32_t abi_minor;
   // To be handed to every function.
   void *ctx;
-  // Writes a line to the broker's log. `level` is one of `LEVEL_`; `target` says what it is about and may be none; `text` is one line.
+  // Writes a line to the broker's log. `level` is one of `LEVEL_`; `target` says what it is about and may be none;
+  // `text` is one line.
   void (*log)(void *ctx, uint32_t level, struct DunlinSlice target, struct DunlinSlice text);
   // Answers a ticket, once. Everything in `outcome` is copied before it returns. `STALE` when the ticket is not open.
   int32_t (*complete)(void *ctx, uint64_t ticket, const struct DunlinOutcome *outcome);
@@ -1155,7 +1159,8 @@ typedef struct DunlinHost {
                   struct DunlinSlice instance,
                   struct DunlinSlice client_id,
                   const struct DunlinNewMessage *message);
-  // Reads a key of a space (`SPACE_OWN` or `SPACE_SHARED`): `OK`, `ABSENT` or `TOO_SMALL`. A number is its decimal text, a script's table is JSON.
+  // Reads a key of a space (`SPACE_OWN` or `SPACE_SHARED`): `OK`, `ABSENT` or `TOO_SMALL`. A number is its decimal text,
+  // a script's table is JSON.
   int32_t (*kv_get)(void *ctx, uint32_t space, struct DunlinSlice key, struct DunlinBuffer *value);
   // Sets a key. `ttl_ms` is its time to live in milliseconds, 0 for ever.
   int32_t (*kv_set)(void *ctx,
@@ -1163,7 +1168,8 @@ typedef struct DunlinHost {
                     struct DunlinSlice key,
                     struct DunlinSlice value,
                     uint64_t ttl_ms);
-  // Adds to a number, which begins at 0, and writes what it is then to `now`, which may be null. `INVALID` when the key holds no number.
+  // Adds to a number, which begins at 0, and writes what it is then to `now`, which may be null. `INVALID` when the key
+  // holds no number.
   int32_t (*kv_incr)(void *ctx,
                      uint32_t space,
                      struct DunlinSlice key,
@@ -1178,7 +1184,8 @@ typedef struct DunlinHost {
   int32_t (*gauge_set)(void *ctx, struct DunlinSlice name, struct DunlinPairList labels, double value);
   // Puts a value into a histogram of the policy's own; seconds, for times.
   int32_t (*histogram_observe)(void *ctx, struct DunlinSlice name, struct DunlinPairList labels, double value);
-  // Reads a fact: `settings` (JSON text), `policy` (the entry's name), `broker_version`, `generation`. `OK`, `ABSENT` or `TOO_SMALL`.
+  // Reads a fact: `settings` (JSON text), `policy` (the entry's name), `broker_version`, `generation`. `OK`, `ABSENT` or
+  // `TOO_SMALL`.
   int32_t (*config)(void *ctx, struct DunlinSlice name, struct DunlinBuffer *value);
   // Nanoseconds since 1970.
   uint64_t (*clock_wall)(void *ctx);
@@ -1186,7 +1193,8 @@ typedef struct DunlinHost {
   uint64_t (*clock_monotonic)(void *ctx);
   // Fills `len` bytes with random ones, good enough for keys.
   int32_t (*random)(void *ctx, uint8_t *bytes, size_t len);
-  // Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host, with `OK` and what is
+  // Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host,
+  // with `OK` and what is
   // known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
   int32_t (*session)(void *ctx,
                      struct DunlinSlice instance,
@@ -1201,8 +1209,10 @@ typedef struct DunlinHost {
                   struct DunlinSlice reason);
   // Asks again about a client's subscriptions (none: all clients of the instance).
   int32_t (*reauthorize)(void *ctx, struct DunlinSlice instance, struct DunlinSlice client_id);
-  // Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a shard's. When the generation
-  // ends before, it is not called. When this answers `OK`, `release(data)` is called exactly once, after `call` or instead of it, and
+  // Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a
+  // shard's. When the generation
+  // ends before, it is not called. When this answers `OK`, `release(data)` is called exactly once, after `call` or
+  // instead of it, and
   // before `quiesce`; otherwise never. `release` may be null.
   int32_t (*timer)(void *ctx,
                    uint64_t delay_ms,
@@ -1243,9 +1253,11 @@ typedef struct DunlinSetup {
   struct DunlinSlice previous;
 } DunlinSetup;
 
-// A plugin's functions. All but `create` and `destroy` may be null; a hook's function must be there when the declaration has the hook.
+// A plugin's functions. All but `create` and `destroy` may be null; a hook's function must be there when the declaration
+// has the hook.
 //
-// The order of a life: `create`, `self_test`, hooks (from any thread, many at once), `export_state`, `on_unload`, `quiesce`, `destroy`.
+// The order of a life: `create`, `self_test`, hooks (from any thread, many at once), `export_state`, `on_unload`,
+// `quiesce`, `destroy`.
 // `instance` is what `create` returned.
 typedef struct DunlinVTable {
   // The size of this struct in bytes.
@@ -1256,10 +1268,13 @@ typedef struct DunlinVTable {
   void *(*create)(const struct DunlinHost *host, const struct DunlinSetup *setup, struct DunlinBuffer *error);
   // Tries itself before it serves: 0 when all is well; otherwise the load is refused, and `error` says why.
   int32_t (*self_test)(void *instance, struct DunlinBuffer *error);
-  // Hands over state to the next generation: `complete`s the ticket during the call with `state` and `state_version` and returns `ANSWERED`,
+  // Hands over state to the next generation: `complete`s the ticket during the call with `ALLOW`, `state` and
+  // `state_version` and
+  // returns `ANSWERED`,
   // or returns `NEXT` when there is none. It is called while hooks are still served.
   int32_t (*export_state)(void *instance, uint64_t ticket);
-  // Ends and joins all threads of the plugin within `deadline_ms`. 0 when nothing of it runs any more; otherwise how many threads do, and
+  // Ends and joins all threads of the plugin within `deadline_ms`. 0 when nothing of it runs any more; otherwise how
+  // many threads do, and
   // then `destroy` is not called and nothing is freed, ever. No hook is called afterwards.
   int32_t (*quiesce)(void *instance, uint32_t deadline_ms);
   // Frees the instance. The last call.
@@ -1342,9 +1357,11 @@ typedef struct DunlinDeclaration {
   struct DunlinSlice name;
   // The plugin's version, for logs.
   struct DunlinSlice version;
-  // `FLAG_` bits. Unknown ones are refused.
+  // `FLAG_` bits. Unknown ones are refused, unless `abi_minor` is newer than the host's: then they are ignored.
   uint64_t flags;
   // The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table.
+  // Unknown ones
+  // are treated as unknown flags are.
   uint64_t hooks;
   // Hooks that want the payload: `authorize_publish` gets none otherwise.
   uint64_t payload;
@@ -1415,6 +1432,17 @@ static inline DunlinOptInt dunlin_int(int64_t value) {
 
 // The bit of a hook in a set of hooks.
 #define DUNLIN_BIT(hook) ((uint64_t)1 << (hook))
+
+// Says, in a section of the file, what the plugin is, so that a broker knows before any of its code runs. Optional; at the top level of a
+// file:  DUNLIN_ABOUT("name", "1.0.0")
+#if defined(__ELF__) && defined(__GNUC__)
+#define DUNLIN_ABOUT(name, version)                                                                          \
+    extern const char dunlin_about[];                                                                        \
+    __attribute__((used, visibility("hidden"), section(".dunlin.plugin"))) const char dunlin_about[] =       \
+        "abi=1.0\nname=" name "\nversion=" version "\n";
+#else
+#define DUNLIN_ABOUT(name, version)
+#endif
 
 // The entry. Write it as:  DUNLIN_EXPORT const DunlinDeclaration *dunlin_plugin_v1(void) { ... }
 #if defined(__GNUC__)

@@ -6,8 +6,8 @@
 //! [`describe`] says of every hook what it is given, what it may return and how it is asked: the editors' type definitions,
 //! the reference in the documentation and the checks of `dunlin check` are made of that one text, and tests hold the C ABI to it.
 //!
-//! [`abi`] is the C ABI of compiled plugins. With the feature `sdk` (the default; the broker does without) the crate is also the safe
-//! Rust face of that ABI: the trait [`Plugin`], [`export_plugin!`], and a mock host for unit tests.
+//! [`abi`] is the C ABI of compiled plugins. With the feature `sdk` (the default; the broker does without) the crate is
+//! also the safe Rust face of that ABI: the trait [`Plugin`], [`export_plugin!`], and a mock host for unit tests.
 //!
 //! ```
 //! use dunlin_plugin_api::{Hook, HookSet, Kind};

@@ -25,8 +25,12 @@ fn build(folder: &Path) -> PathBuf {
 #[test]
 fn it_lets_in_who_knows_the_password() {
     let folder = tempfile::tempdir().unwrap();
+    let file = build(folder.path());
+    let bytes = std::fs::read(&file).unwrap();
+    let about = b"abi=1.0\nname=example_c\nversion=1.0.0\n";
+    assert!(bytes.windows(about.len()).any(|bytes| bytes == about));
     // SAFETY: it is our own example, and stays loaded until the end of the test.
-    let library = unsafe { libloading::Library::new(build(folder.path())) }.unwrap();
+    let library = unsafe { libloading::Library::new(&file) }.unwrap();
     let declaration = unsafe {
         let entry: libloading::Symbol<'_, abi::Entry> = library.get(abi::ENTRY_SYMBOL.as_bytes()).unwrap();
         entry()

@@ -1,4 +1,5 @@
-//! The C header is what cbindgen makes of `src/abi`, it compiles as C and as C++, and it says what the description of the hooks says.
+//! The C header is what cbindgen makes of `src/abi`, it compiles as C and as C++, and it says what the description of the
+//! hooks says.
 //!
 //! `DUNLIN_WRITE_HEADER=1 cargo test -p dunlin-plugin-api --test header` writes it anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -59,8 +60,10 @@ fn generated() -> String {
         builder = builder.with_src(path);
     }
     config.export.include = names;
-    // Neither means anything in C.
-    config.export.exclude = vec!["Entry".to_owned(), "ENTRY_SYMBOL".to_owned()];
+    // None of these means anything in C.
+    config.export.exclude = ["Entry", "ENTRY_SYMBOL", "ABOUT_SECTION"]
+        .map(str::to_owned)
+        .to_vec();
     let mut text = Vec::new();
     builder.with_config(config).generate().unwrap().write(&mut text);
     // Constants are written as C programmers write them.

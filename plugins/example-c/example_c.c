@@ -107,6 +107,8 @@ static const DunlinVTable table = {
 static const char name[] = "example_c";
 static const char version[] = "1.0.0";
 
+DUNLIN_ABOUT("example_c", "1.0.0")
+
 static const DunlinDeclaration declaration = {
     .struct_size = sizeof declaration,
     .abi_major = DUNLIN_ABI_MAJOR,

@@ -22,9 +22,10 @@ pub struct SessionInfo {
 
 /// The host's functions.
 ///
-/// Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None waits for a
-/// client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a plugin did
-/// not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does not have is null.
+/// Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None
+/// waits for a client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a
+/// plugin did not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does
+/// not have is null.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
@@ -34,7 +35,8 @@ pub struct Host {
     pub abi_minor: u32,
     /// To be handed to every function.
     pub ctx: *mut c_void,
-    /// Writes a line to the broker's log. `level` is one of `LEVEL_`; `target` says what it is about and may be none; `text` is one line.
+    /// Writes a line to the broker's log. `level` is one of `LEVEL_`; `target` says what it is about and may be none;
+    /// `text` is one line.
     pub log: Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, target: Slice, text: Slice)>,
     /// Answers a ticket, once. Everything in `outcome` is copied before it returns. `STALE` when the ticket is not open.
     pub complete: Option<unsafe extern "C" fn(ctx: *mut c_void, ticket: u64, outcome: *const Outcome) -> i32>,
@@ -50,14 +52,16 @@ pub struct Host {
             message: *const NewMessage,
         ) -> i32,
     >,
-    /// Reads a key of a space (`SPACE_OWN` or `SPACE_SHARED`): `OK`, `ABSENT` or `TOO_SMALL`. A number is its decimal text, a script's table is JSON.
+    /// Reads a key of a space (`SPACE_OWN` or `SPACE_SHARED`): `OK`, `ABSENT` or `TOO_SMALL`. A number is its decimal text,
+    /// a script's table is JSON.
     pub kv_get:
         Option<unsafe extern "C" fn(ctx: *mut c_void, space: u32, key: Slice, value: *mut Buffer) -> i32>,
     /// Sets a key. `ttl_ms` is its time to live in milliseconds, 0 for ever.
     pub kv_set: Option<
         unsafe extern "C" fn(ctx: *mut c_void, space: u32, key: Slice, value: Slice, ttl_ms: u64) -> i32,
     >,
-    /// Adds to a number, which begins at 0, and writes what it is then to `now`, which may be null. `INVALID` when the key holds no number.
+    /// Adds to a number, which begins at 0, and writes what it is then to `now`, which may be null. `INVALID` when the key
+    /// holds no number.
     pub kv_incr: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -79,7 +83,8 @@ pub struct Host {
     /// Puts a value into a histogram of the policy's own; seconds, for times.
     pub histogram_observe:
         Option<unsafe extern "C" fn(ctx: *mut c_void, name: Slice, labels: PairList, value: f64) -> i32>,
-    /// Reads a fact: `settings` (JSON text), `policy` (the entry's name), `broker_version`, `generation`. `OK`, `ABSENT` or `TOO_SMALL`.
+    /// Reads a fact: `settings` (JSON text), `policy` (the entry's name), `broker_version`, `generation`. `OK`, `ABSENT` or
+    /// `TOO_SMALL`.
     pub config: Option<unsafe extern "C" fn(ctx: *mut c_void, name: Slice, value: *mut Buffer) -> i32>,
     /// Nanoseconds since 1970.
     pub clock_wall: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u64>,
@@ -87,8 +92,8 @@ pub struct Host {
     pub clock_monotonic: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u64>,
     /// Fills `len` bytes with random ones, good enough for keys.
     pub random: Option<unsafe extern "C" fn(ctx: *mut c_void, bytes: *mut u8, len: usize) -> i32>,
-    /// Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host, with `OK` and what is
-    /// known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
+    /// Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host,
+    /// with `OK` and what is known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
     pub session: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,
@@ -110,9 +115,9 @@ pub struct Host {
     >,
     /// Asks again about a client's subscriptions (none: all clients of the instance).
     pub reauthorize: Option<unsafe extern "C" fn(ctx: *mut c_void, instance: Slice, client_id: Slice) -> i32>,
-    /// Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a shard's. When the generation
-    /// ends before, it is not called. When this answers `OK`, `release(data)` is called exactly once, after `call` or instead of it, and
-    /// before `quiesce`; otherwise never. `release` may be null.
+    /// Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a
+    /// shard's. When the generation ends before, it is not called. When this answers `OK`, `release(data)` is called
+    /// exactly once, after `call` or instead of it, and before `quiesce`; otherwise never. `release` may be null.
     pub timer: Option<
         unsafe extern "C" fn(
             ctx: *mut c_void,

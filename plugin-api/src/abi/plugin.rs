@@ -10,6 +10,11 @@ use std::ffi::c_void;
 /// The entry symbol. Its name carries the major version; the terminating zero is for who looks it up.
 pub const ENTRY_SYMBOL: &str = "dunlin_plugin_v1\0";
 
+/// The section of an ELF file in which a plugin may say what it is, so that a host knows before any of its code runs.
+/// It holds lines of text, `abi=1.0`, `name=...`, `version=...`, possibly with a zero at the end. A host does not rely
+/// on it: the declaration counts.
+pub const ABOUT_SECTION: &str = ".dunlin.plugin";
+
 /// The entry symbol's type: it answers a declaration that lives as long as the image.
 pub type Entry = unsafe extern "C" fn() -> *const Declaration;
 
@@ -57,8 +62,8 @@ pub struct Declaration {
     pub version: Slice,
     /// `FLAG_` bits. Unknown ones are refused, unless `abi_minor` is newer than the host's: then they are ignored.
     pub flags: u64,
-    /// The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table. Unknown ones
-    /// are treated as unknown flags are.
+    /// The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table.
+    /// Unknown ones are treated as unknown flags are.
     pub hooks: u64,
     /// Hooks that want the payload: `authorize_publish` gets none otherwise.
     pub payload: u64,
@@ -94,10 +99,11 @@ pub struct Setup {
     pub previous: Slice,
 }
 
-/// A plugin's functions. All but `create` and `destroy` may be null; a hook's function must be there when the declaration has the hook.
+/// A plugin's functions. All but `create` and `destroy` may be null; a hook's function must be there when the declaration
+/// has the hook.
 ///
-/// The order of a life: `create`, `self_test`, hooks (from any thread, many at once), `export_state`, `on_unload`, `quiesce`, `destroy`.
-/// `instance` is what `create` returned.
+/// The order of a life: `create`, `self_test`, hooks (from any thread, many at once), `export_state`, `on_unload`,
+/// `quiesce`, `destroy`. `instance` is what `create` returned.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct VTable {
@@ -111,11 +117,12 @@ pub struct VTable {
     >,
     /// Tries itself before it serves: 0 when all is well; otherwise the load is refused, and `error` says why.
     pub self_test: Option<unsafe extern "C" fn(instance: *mut c_void, error: *mut Buffer) -> i32>,
-    /// Hands over state to the next generation: `complete`s the ticket during the call with `state` and `state_version` and returns `ANSWERED`,
-    /// or returns `NEXT` when there is none. It is called while hooks are still served.
+    /// Hands over state to the next generation: `complete`s the ticket during the call with `ALLOW`, `state` and
+    /// `state_version` and returns `ANSWERED`, or returns `NEXT` when there is none. It is called while hooks are still
+    /// served.
     pub export_state: Option<unsafe extern "C" fn(instance: *mut c_void, ticket: u64) -> i32>,
-    /// Ends and joins all threads of the plugin within `deadline_ms`. 0 when nothing of it runs any more; otherwise how many threads do, and
-    /// then `destroy` is not called and nothing is freed, ever. No hook is called afterwards.
+    /// Ends and joins all threads of the plugin within `deadline_ms`. 0 when nothing of it runs any more; otherwise how
+    /// many threads do, and then `destroy` is not called and nothing is freed, ever. No hook is called afterwards.
     pub quiesce: Option<unsafe extern "C" fn(instance: *mut c_void, deadline_ms: u32) -> i32>,
     /// Frees the instance. The last call.
     pub destroy: Option<unsafe extern "C" fn(instance: *mut c_void)>,

@@ -1,7 +1,8 @@
 //! Reading a struct that another version wrote.
 //!
-//! Every struct that can grow begins with its size. Who reads it copies as much as both sides know into a struct of zeros: what
-//! the other side does not have is zero, which always means "not there"; what this side does not know is not looked at.
+//! Every struct that can grow begins with its size. Who reads it copies as much as both sides know into a struct of
+//! zeros: what the other side does not have is zero, which always means "not there"; what this side does not know is
+//! not looked at.
 
 use std::mem::MaybeUninit;
 
@@ -12,6 +13,7 @@ use std::mem::MaybeUninit;
 pub unsafe trait Prefixed: Copy {
     /// A struct of zeros that knows its size: where to begin when filling one.
     #[must_use]
+    #[inline]
     fn blank() -> Self {
         let mut blank = MaybeUninit::<Self>::zeroed();
         // SAFETY: the trait's rules: the first field is a `u32`, and zeros are valid.
@@ -29,6 +31,7 @@ pub unsafe trait Prefixed: Copy {
 /// # Safety
 /// Unless it is null, `given` must be aligned and as many bytes as its first field says must be readable there.
 #[must_use]
+#[inline]
 pub unsafe fn read_prefix<T: Prefixed>(given: *const T) -> Option<T> {
     if given.is_null() {
         return None;
@@ -38,11 +41,15 @@ pub unsafe fn read_prefix<T: Prefixed>(given: *const T) -> Option<T> {
     if size < 8 || !size.is_multiple_of(4) {
         return None;
     }
+    if size >= size_of::<T>() {
+        // SAFETY: aligned, and all of it is readable. A copy of a known length, of which only what is used is made.
+        return Some(unsafe { given.read() });
+    }
     let mut own = MaybeUninit::<T>::zeroed();
-    // SAFETY: `size` bytes are readable, no more than `T` has are written, and zeros are valid where nothing is written.
+    // SAFETY: `size` bytes are readable, which is less than `T` has, and zeros are valid where nothing is written.
     unsafe {
         let to = own.as_mut_ptr().cast::<u8>();
-        std::ptr::copy_nonoverlapping(given.cast::<u8>(), to, size.min(size_of::<T>()));
+        std::ptr::copy_nonoverlapping(given.cast::<u8>(), to, size);
         Some(own.assume_init())
     }
 }

@@ -102,7 +102,23 @@ macro_rules! export_plugin {
         #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         pub extern "C" fn dunlin_plugin_v1() -> *const $crate::abi::Declaration {
+            // Found by its section before any code of the library runs.
+            const TEXT: &str = concat!(
+                "abi=1.0\nname=",
+                env!("CARGO_PKG_NAME"),
+                "\nversion=",
+                env!("CARGO_PKG_VERSION"),
+                "\n"
+            );
+            #[cfg_attr(target_os = "linux", unsafe(link_section = ".dunlin.plugin"))]
+            #[used]
+            static ABOUT: [u8; TEXT.len()] = match TEXT.as_bytes().first_chunk() {
+                Some(text) => *text,
+                None => [0; TEXT.len()],
+            };
             static DECLARED: ::std::sync::OnceLock<$crate::sdk::Declared> = ::std::sync::OnceLock::new();
+            // So that no linker thinks that nobody wants it.
+            ::std::hint::black_box(&ABOUT);
             DECLARED
                 .get_or_init(|| {
                     $crate::sdk::Declared::of::<$plugin>(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))

@@ -3,7 +3,7 @@
 use super::answers::*;
 use crate::abi::{self, OptInt, OptNum, Outcome, Pair, PairList, Prefixed, Slice, SliceList};
 
-/// An answer that can be given to the host. The types of [`super::answers`] are all there are.
+/// An answer that can be given to the host. The types that hooks answer with are all there are.
 pub trait Give: Send + 'static {
     /// The integer that says it all, when one does.
     #[doc(hidden)]

@@ -20,7 +20,8 @@ struct Shared {
     gone: AtomicBool,
 }
 
-// SAFETY: the ABI's rule: the host's functions may be called from any thread, as long as the instance lives; `gone` says when it does not.
+// SAFETY: the ABI's rule: the host's functions may be called from any thread, as long as the instance lives; `gone` says
+// when it does not.
 unsafe impl Send for Shared {}
 // SAFETY: the same, and several threads at once.
 unsafe impl Sync for Shared {}
@@ -376,7 +377,8 @@ impl Host {
         done(call!(self, reauthorize, named(instance), client_id))
     }
 
-    /// Looks up a session. `found` is called once, now or later, on a thread of the broker: with `None` when there is no such session.
+    /// Looks up a session. `found` is called once, now or later, on a thread of the broker: with `None` when there is no
+    /// such session.
     ///
     /// # Errors
     /// When the host refuses it; `found` is dropped then.
@@ -410,7 +412,8 @@ impl Host {
         done(status)
     }
 
-    /// Has the broker call `then` once, after this time, on a thread that no client waits for. When the generation ends before, `then` is dropped.
+    /// Has the broker call `then` once, after this time, on a thread that no client waits for. When the generation ends
+    /// before, `then` is dropped.
     ///
     /// # Errors
     /// When the host refuses it; `then` is dropped then.

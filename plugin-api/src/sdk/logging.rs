@@ -1,7 +1,7 @@
 //! `tracing` and panics, on their way to the broker's log.
 //!
-//! A plugin has a copy of `tracing` and of the standard library of its own: what the broker installed in its copies does not see the
-//! plugin's. So the SDK installs these when an instance is created in a broker.
+//! A plugin has a copy of `tracing` and of the standard library of its own: what the broker installed in its copies
+//! does not see the plugin's. So the SDK installs these when an instance is created in a broker.
 
 use super::host::{Host, Level};
 use std::fmt::Write as _;

@@ -42,21 +42,25 @@
 //! ```
 //!
 //! # Answers
-//! A hook returns an [`Answer`]: one now, one [`Later`], or that it failed. Plain answers cross as an integer and cost nothing. Hooks that
-//! may answer later are given a [`Later`]: take its [`Ticket`], hand it to a thread or runtime of your own, return [`Answer::Later`], and
-//! [`complete`](Ticket::complete) the ticket there. A ticket that is dropped answers with an error, so a client never waits for one that was lost.
+//! A hook returns an [`Answer`]: one now, one [`Later`], or that it failed. Plain answers cross as an integer and cost
+//! nothing. Hooks that may answer later are given a [`Later`]: take its [`Ticket`], hand it to a thread or runtime of
+//! your own, return
+//! [`Answer::Later`], and
+//! [`complete`](Ticket::complete) the ticket there. A ticket that is dropped answers with an error, so a client never waits
+//! for one that was lost.
 //!
 //! # Threads
 //! One value of your type serves all clients, from all threads of the broker at once. Threads of your own are begun in
-//! [`create`](Plugin::create) and joined in [`quiesce`](Plugin::quiesce); say [`THREADS`](Plugin::THREADS). An async runtime is such threads too: your
-//! plugin has its own copy of tokio, so the broker's is none of yours.
+//! [`create`](Plugin::create) and joined in [`quiesce`](Plugin::quiesce); say [`THREADS`](Plugin::THREADS). An async
+//! runtime is such threads too: your plugin has its own copy of tokio, so the broker's is none of yours.
 //!
 //! # Logs
-//! `tracing`'s macros and panics reach the broker's log, under the policy's name. `println!` goes where the broker's output goes, and tells nobody whose it is.
+//! `tracing`'s macros and panics reach the broker's log, under the policy's name. `println!` goes where the broker's output
+//! goes, and tells nobody whose it is.
 //!
 //! # Tests
-//! [`mock::MockHost`] is a host in memory: it calls the plugin as a broker does, through the C ABI, and keeps what the plugin logs, publishes and
-//! stores. Its clock stands still until you move it.
+//! [`mock::MockHost`] is a host in memory: it calls the plugin as a broker does, through the C ABI, and keeps what the
+//! plugin logs, publishes and stores. Its clock stands still until you move it.
 
 mod answers;
 mod client;

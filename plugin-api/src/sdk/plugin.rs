@@ -50,9 +50,9 @@ pub enum Unload {
 
 /// A plugin: one value that all threads of the broker share.
 ///
-/// Implement `create` and the hooks you want, and name those in [`HOOKS`](Plugin::HOOKS): only they are called. Hooks are called on
-/// threads that serve clients: they must not wait for anything. What takes long is begun elsewhere and answered
-/// later, with the [`Ticket`](super::Ticket) that the hooks with a [`Later`] can take.
+/// Implement `create` and the hooks you want, and name those in [`HOOKS`](Plugin::HOOKS): only they are called. Hooks
+/// are called on threads that serve clients: they must not wait for anything. What takes long is begun elsewhere and
+/// answered later, with the [`Ticket`](super::Ticket) that the hooks with a [`Later`] can take.
 ///
 /// A panic in a hook is caught, logged, and counts as a failure of that hook.
 #[allow(unused_variables)]
@@ -73,11 +73,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const ORIGINS: &'static [(Hook, &'static [&'static str])] = &[];
     /// Whether it has threads of its own. [`quiesce`](Plugin::quiesce) ends and joins them.
     const THREADS: bool = false;
-    /// Whether its image may be unmapped: no threads, and nothing thread-local on threads of the broker, not through its dependencies either.
-    /// Leave it as it is when in doubt.
+    /// Whether its image may be unmapped: no threads, and nothing thread-local on threads of the broker, not through
+    /// its dependencies either. Leave it as it is when in doubt.
     const UNLOADABLE: bool = false;
 
-    /// Makes the plugin. It is called for trials too: effects on the world outside belong into hooks and [`on_tick`](Plugin::on_tick).
+    /// Makes the plugin. It is called for trials too: effects on the world outside belong into hooks and
+    /// [`on_tick`](Plugin::on_tick).
     ///
     /// # Errors
     /// Refuse the load, with this text.
@@ -104,7 +105,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         0
     }
 
-    /// A time that it asked for has come; the first comes when it begins to serve. The answer is the seconds to the next, if there is to be one.
+    /// A time that it asked for has come; the first comes when it begins to serve. The answer is the seconds to the next,
+    /// if there is to be one.
     fn on_tick(&self, now: f64, later: &Later<'_, Number>) -> Answer<Number> {
         Answer::Now(None)
     }

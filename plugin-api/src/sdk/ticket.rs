@@ -123,8 +123,8 @@ pub struct Ticket<T: Give> {
 }
 
 impl<T: Give> Ticket<T> {
-    /// Answers. Whether the host still wanted to know: it is `false` after the hook's deadline and after the generation's end, and
-    /// then nothing happened.
+    /// Answers. Whether the host still wanted to know: it is `false` after the hook's deadline and after the
+    /// generation's end, and then nothing happened.
     pub fn complete(mut self, answer: T) -> bool {
         let number = std::mem::take(&mut self.number);
         number != 0 && give(&self.host, number, &answer) == abi::OK

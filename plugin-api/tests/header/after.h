@@ -48,6 +48,17 @@ static inline DunlinOptInt dunlin_int(int64_t value) {
 // The bit of a hook in a set of hooks.
 #define DUNLIN_BIT(hook) ((uint64_t)1 << (hook))
 
+// Says, in a section of the file, what the plugin is, so that a broker knows before any of its code runs. Optional; at the top level of a
+// file:  DUNLIN_ABOUT("name", "1.0.0")
+#if defined(__ELF__) && defined(__GNUC__)
+#define DUNLIN_ABOUT(name, version)                                                                          \
+    extern const char dunlin_about[];                                                                        \
+    __attribute__((used, visibility("hidden"), section(".dunlin.plugin"))) const char dunlin_about[] =       \
+        "abi=1.0\nname=" name "\nversion=" version "\n";
+#else
+#define DUNLIN_ABOUT(name, version)
+#endif
+
 // The entry. Write it as:  DUNLIN_EXPORT const DunlinDeclaration *dunlin_plugin_v1(void) { ... }
 #if defined(__GNUC__)
 #define DUNLIN_VISIBLE __attribute__((visibility("default")))

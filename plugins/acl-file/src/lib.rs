@@ -7,9 +7,9 @@
 //! settings = { file = "acl.txt", otherwise = "deny", look = 5 }
 //! ```
 //!
-//! The file is looked at every `look` seconds (0: never). When it changed and is good, the new rules are in force and subscriptions are asked
-//! about again; when it is not, the log says where, and the rules before stay. `otherwise` is the answer when no rule fits: `next` (the
-//! default) or `deny`. See [`rules`] for how rules are written.
+//! The file is looked at every `look` seconds (0: never). When it changed and is good, the new rules are in force and
+//! subscriptions are asked about again; when it is not, the log says where, and the rules before stay. `otherwise` is
+//! the answer when no rule fits: `next` (the default) or `deny`. See [`rules`] for how rules are written.
 
 pub mod rules;
 

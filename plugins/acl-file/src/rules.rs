@@ -9,9 +9,10 @@
 //! deny    both       #                       group=GID_old
 //! ```
 //!
-//! `what` is `publish`, `subscribe` or `both`. For whom: `client=`, `user=`, `group=`, `instance=`. `{client_id}`, `{username}`, `{group_id}` and
-//! `{device_id}` stand for a whole level. A client that does not have one, or has one with `/`, `+` or `#` in it, does not fit the rule.
-//! A subscription fits when the rule's filter covers all that its own can match. A wildcard at the beginning does not cover `$` topics.
+//! `what` is `publish`, `subscribe` or `both`. For whom: `client=`, `user=`, `group=`, `instance=`. `{client_id}`,
+//! `{username}`, `{group_id}` and `{device_id}` stand for a whole level. A client that does not have one, or has one
+//! with `/`, `+` or `#` in it, does not fit the rule. A subscription fits when the rule's filter covers all that its
+//! own can match. A wildcard at the beginning does not cover `$` topics.
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Answers authentication later, from a tokio runtime of its own.
 //!
-//! It looks user names up in a file of lines `name password`, slowly, as if it asked a server. The point is the shape: the hook takes its
-//! ticket, spawns a task and returns; the task completes the ticket; at most `most` wait at a time, so that a stalled backend
-//! holds a bounded number of logins; `quiesce` stops the runtime before the broker lets go of the plugin.
+//! It looks user names up in a file of lines `name password`, slowly, as if it asked a server. The point is the shape:
+//! the hook takes its ticket, spawns a task and returns; the task completes the ticket; at most `most` wait at a time,
+//! so that a stalled backend holds a bounded number of logins; `quiesce` stops the runtime before the broker lets go of
+//! the plugin.
 //!
 //! ```toml
 //! [[policy]]
@@ -117,7 +118,8 @@ impl Plugin for ExampleAsync {
     fn quiesce(&self, deadline: Duration) -> usize {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(runtime) = runtime else { return 0 };
-        // Tasks are dropped where they wait, and their tickets with them: the host has what it needs to deny. A thread that does not
+        // Tasks are dropped where they wait, and their tickets with them: the host has what it needs to deny. A thread that
+        // does not
         // come back within the deadline is told to the host, which then never unloads this image.
         let began = std::time::Instant::now();
         runtime.shutdown_timeout(deadline);
