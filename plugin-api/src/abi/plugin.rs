@@ -63,7 +63,7 @@ pub struct Declaration {
     /// `FLAG_` bits. Unknown ones are refused, unless `abi_minor` is newer than the host's: then they are ignored.
     pub flags: u64,
     /// The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table.
-    /// Unknown ones are treated as unknown flags are.
+    /// Unknown ones are treated as unknown flags are. `on_load` (`create`) and `on_unload` are called without a bit.
     pub hooks: u64,
     /// Hooks that want the payload: `authorize_publish` gets none otherwise.
     pub payload: u64,

@@ -1,9 +1,44 @@
 //! Clients and messages as hooks see them: borrowed for the call, read when they are asked for.
 
 use super::answers::Properties as OwnedProperties;
-use crate::abi::{self, Slice, read_prefix};
+use crate::abi::{self, Prefixed, Slice, read_prefix};
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// A struct of the host's: where it lies, or, when the host is older and its struct shorter, a copy with zeros at its end.
+#[derive(Clone, Debug)]
+pub(super) enum View<'a, T> {
+    Whole(&'a T),
+    Copied(Box<T>),
+}
+
+impl<'a, T: Prefixed> View<'a, T> {
+    /// # Safety
+    /// `given` must be as [`read_prefix`] says, for as long as `'a`, and nobody may write to it.
+    #[inline]
+    pub(super) unsafe fn of(given: *const T) -> Option<Self> {
+        // SAFETY: the caller vouches for the pointer: the first field of any `T` is a `u32`.
+        if !given.is_null() && unsafe { given.cast::<u32>().read() } as usize >= size_of::<T>() {
+            // SAFETY: the same, and all of it is there. Any bytes are a valid `T` that C could have written.
+            return Some(View::Whole(unsafe { &*given }));
+        }
+        // SAFETY: the same.
+        unsafe { read_prefix(given) }.map(|copy| View::Copied(Box::new(copy)))
+    }
+}
+
+impl<T> Deref for View<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        match self {
+            View::Whole(whole) => whole,
+            View::Copied(copy) => copy,
+        }
+    }
+}
 
 /// The text of a slice that the host gave. The host vouches for UTF-8; what is none all the same reads as no value.
 pub(super) fn text(slice: Slice, _of: PhantomData<&()>) -> Option<&str> {
@@ -33,9 +68,9 @@ pub(super) fn pairs<'a>(
 }
 
 /// A client. It is good for the call: clone what you need longer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client<'a> {
-    raw: abi::Context,
+    raw: View<'a, abi::Context>,
     of: PhantomData<&'a ()>,
 }
 
@@ -43,7 +78,7 @@ impl<'a> Client<'a> {
     /// The client behind a pointer that the host gave; `None` when it is null.
     pub(super) fn read(raw: *const abi::Context, of: PhantomData<&'a ()>) -> Option<Self> {
         // SAFETY: the host gives null or a context that is good for the call.
-        unsafe { read_prefix(raw) }.map(|raw| Self { raw, of })
+        unsafe { View::of(raw) }.map(|raw| Self { raw, of })
     }
 
     /// The client id of its CONNECT, or the one that it was given.
@@ -92,7 +127,7 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn tls(&self) -> Option<Tls<'a>> {
         // SAFETY: the host gives null or a struct that is good for the call.
-        unsafe { read_prefix(self.raw.tls) }.map(|raw| Tls { raw, of: self.of })
+        unsafe { View::of(self.raw.tls) }.map(|raw| Tls { raw, of: self.of })
     }
 
     /// 3 (MQTT 3.1), 4 (3.1.1) or 5.
@@ -117,9 +152,9 @@ impl<'a> Client<'a> {
 }
 
 /// What TLS told of a client. All but `san` are `None` when it showed no certificate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tls<'a> {
-    raw: abi::Tls,
+    raw: View<'a, abi::Tls>,
     of: PhantomData<&'a ()>,
 }
 
@@ -166,16 +201,16 @@ pub enum Origin {
 }
 
 /// A message on its way. It is good for the call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Message<'a> {
-    raw: abi::Message,
+    raw: View<'a, abi::Message>,
     of: PhantomData<&'a ()>,
 }
 
 impl<'a> Message<'a> {
     pub(super) fn read(raw: *const abi::Message, of: PhantomData<&'a ()>) -> Option<Self> {
         // SAFETY: the host gives null or a message that is good for the call.
-        unsafe { read_prefix(raw) }.map(|raw| Self { raw, of })
+        unsafe { View::of(raw) }.map(|raw| Self { raw, of })
     }
 
     /// The topic name.
@@ -244,5 +279,46 @@ pub(super) fn properties(raw: *const abi::Properties, of: PhantomData<&()>) -> O
         user: pairs(raw.user, of)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_of_an_older_host_lacks_what_that_host_does_not_know() {
+        // As if the struct once ended behind `username`, in a block of exactly that size.
+        let end = std::mem::offset_of!(abi::Context, group_id);
+        let full = abi::Context {
+            struct_size: end as u32,
+            client_id: Slice::text("c"),
+            username: Slice::text("u"),
+            group_id: Slice::text("not there"),
+            ..abi::Context::blank()
+        };
+        let mut block = vec![0_u64; end / 8];
+        // SAFETY: both have `end` bytes.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                (&raw const full).cast::<u8>(),
+                block.as_mut_ptr().cast::<u8>(),
+                end,
+            );
+        }
+        let client = Client::read(block.as_ptr().cast(), PhantomData).unwrap();
+        assert_eq!((client.client_id(), client.username()), ("c", Some("u")));
+        assert_eq!((client.group_id(), client.attrs_json()), (None, "{}"));
+        assert!(client.tls().is_none());
+    }
+
+    #[test]
+    fn nothing_is_no_client() {
+        assert!(Client::read(std::ptr::null(), PhantomData).is_none());
+        let none = abi::Context {
+            struct_size: 3,
+            ..abi::Context::blank()
+        };
+        assert!(Client::read(&raw const none, PhantomData).is_none());
     }
 }

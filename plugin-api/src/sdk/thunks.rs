@@ -1,6 +1,7 @@
 //! The functions that the host calls: each reads what it is given, calls the plugin, and keeps panics from crossing.
 
 use super::answers::*;
+use super::client::View;
 use super::events::*;
 use super::give::Give;
 use super::host::Host;
@@ -8,7 +9,7 @@ use super::instance::{Instance, create, destroy, export_state, on_unload, quiesc
 use super::observed::*;
 use super::plugin::Plugin;
 use super::ticket::{Answer, Later};
-use crate::abi::{self, Prefixed, VTable, pointed_at, read_prefix};
+use crate::abi::{self, Prefixed, VTable, pointed_at};
 use std::convert::Infallible;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,7 @@ unsafe fn answer<P: Plugin, E: Prefixed, T: Give>(
 ) -> i32 {
     let done = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the caller vouches for both.
-        let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), read_prefix(event)) };
+        let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), View::of(event)) };
         let (Some(instance), Some(event)) = (instance, event) else {
             return abi::ERROR;
         };
@@ -55,7 +56,7 @@ unsafe fn observe<P: Plugin, E: Prefixed, I: Prefixed>(
 ) -> i32 {
     let done = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the caller vouches for both.
-        let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), read_prefix(event)) };
+        let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), View::of(event)) };
         let (Some(instance), Some(event)) = (instance, event) else {
             return abi::ERROR;
         };

@@ -1137,9 +1137,9 @@ typedef struct DunlinSessionInfo {
 // The host's functions.
 //
 // Each takes `ctx` first, may be called from any thread, and answers one of the statuses (`OK`, `INVALID`, ...). None
-// waits for a
-// client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a plugin did
-// not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does not have is null.
+// waits for a client or for the network. The table and `ctx` are good from `create` until `destroy` returns; when a
+// plugin did not stop in time, for ever, so that a late call is refused and not fatal. A function that this host does
+// not have is null.
 typedef struct DunlinHost {
   // The size of this struct in bytes.
   uint32_t struct_size;
@@ -1194,8 +1194,7 @@ typedef struct DunlinHost {
   // Fills `len` bytes with random ones, good enough for keys.
   int32_t (*random)(void *ctx, uint8_t *bytes, size_t len);
   // Looks up a session. When it answers `OK`, `found` is called exactly once, now or later, on a thread of the host,
-  // with `OK` and what is
-  // known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
+  // with `OK` and what is known, or `ABSENT` and null, or `NOT_SERVING` and null; otherwise it is never called.
   int32_t (*session)(void *ctx,
                      struct DunlinSlice instance,
                      struct DunlinSlice client_id,
@@ -1210,10 +1209,8 @@ typedef struct DunlinHost {
   // Asks again about a client's subscriptions (none: all clients of the instance).
   int32_t (*reauthorize)(void *ctx, struct DunlinSlice instance, struct DunlinSlice client_id);
   // Has the host call `call(data)` once, after `delay_ms` milliseconds, on a thread of the host that is none of a
-  // shard's. When the generation
-  // ends before, it is not called. When this answers `OK`, `release(data)` is called exactly once, after `call` or
-  // instead of it, and
-  // before `quiesce`; otherwise never. `release` may be null.
+  // shard's. When the generation ends before, it is not called. When this answers `OK`, `release(data)` is called
+  // exactly once, after `call` or instead of it, and before `quiesce`; otherwise never. `release` may be null.
   int32_t (*timer)(void *ctx,
                    uint64_t delay_ms,
                    void (*call)(void *data),
@@ -1257,8 +1254,7 @@ typedef struct DunlinSetup {
 // has the hook.
 //
 // The order of a life: `create`, `self_test`, hooks (from any thread, many at once), `export_state`, `on_unload`,
-// `quiesce`, `destroy`.
-// `instance` is what `create` returned.
+// `quiesce`, `destroy`. `instance` is what `create` returned.
 typedef struct DunlinVTable {
   // The size of this struct in bytes.
   uint32_t struct_size;
@@ -1269,13 +1265,11 @@ typedef struct DunlinVTable {
   // Tries itself before it serves: 0 when all is well; otherwise the load is refused, and `error` says why.
   int32_t (*self_test)(void *instance, struct DunlinBuffer *error);
   // Hands over state to the next generation: `complete`s the ticket during the call with `ALLOW`, `state` and
-  // `state_version` and
-  // returns `ANSWERED`,
-  // or returns `NEXT` when there is none. It is called while hooks are still served.
+  // `state_version` and returns `ANSWERED`, or returns `NEXT` when there is none. It is called while hooks are still
+  // served.
   int32_t (*export_state)(void *instance, uint64_t ticket);
   // Ends and joins all threads of the plugin within `deadline_ms`. 0 when nothing of it runs any more; otherwise how
-  // many threads do, and
-  // then `destroy` is not called and nothing is freed, ever. No hook is called afterwards.
+  // many threads do, and then `destroy` is not called and nothing is freed, ever. No hook is called afterwards.
   int32_t (*quiesce)(void *instance, uint32_t deadline_ms);
   // Frees the instance. The last call.
   void (*destroy)(void *instance);
@@ -1360,8 +1354,7 @@ typedef struct DunlinDeclaration {
   // `FLAG_` bits. Unknown ones are refused, unless `abi_minor` is newer than the host's: then they are ignored.
   uint64_t flags;
   // The hooks that it has: a bit for each, `1 << HOOK_AUTHENTICATE` and so on. Each needs its function in the table.
-  // Unknown ones
-  // are treated as unknown flags are.
+  // Unknown ones are treated as unknown flags are. `on_load` (`create`) and `on_unload` are called without a bit.
   uint64_t hooks;
   // Hooks that want the payload: `authorize_publish` gets none otherwise.
   uint64_t payload;
