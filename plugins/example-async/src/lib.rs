@@ -15,9 +15,10 @@
 use dunlin_plugin_api::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
 
 /// The entry's `settings`.
 #[derive(Debug, serde::Deserialize)]
@@ -41,10 +42,34 @@ fn thousand() -> usize {
 #[derive(Debug)]
 pub struct ExampleAsync {
     /// `None` once it was stopped.
-    runtime: Mutex<Option<Runtime>>,
+    worker: Mutex<Option<Worker>>,
     file: Arc<Path>,
     delay: Duration,
     places: Arc<Semaphore>,
+}
+
+/// The thread that drives the runtime, and how it is told to end.
+#[derive(Debug)]
+struct Worker {
+    handle: Handle,
+    /// Gets the time that is left for stopping.
+    stop: oneshot::Sender<Duration>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    fn start() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("example-async".to_owned())
+            .spawn(move || {
+                let left = runtime.block_on(stopped).unwrap_or_default();
+                runtime.shutdown_timeout(left);
+            })?;
+        Ok(Self { handle, stop, thread })
+    }
 }
 
 async fn look_up(file: &Path, delay: Duration, username: &str, password: &[u8]) -> Result<Login, String> {
@@ -73,13 +98,8 @@ impl Plugin for ExampleAsync {
 
     fn create(_host: Host, setup: Setup<Settings>) -> Result<Self, Error> {
         let Settings { file, delay_ms, most } = setup.settings;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("example-async")
-            .enable_time()
-            .build()?;
         Ok(Self {
-            runtime: Mutex::new(Some(runtime)),
+            worker: Mutex::new(Some(Worker::start()?)),
             file: file.into(),
             delay: Duration::from_millis(delay_ms),
             places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
@@ -98,14 +118,14 @@ impl Plugin for ExampleAsync {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return Answer::failed("too many look-ups are under way");
         };
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(runtime) = &*runtime else {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(worker) = &*worker else {
             return Answer::failed("the plugin has stopped");
         };
         // What the event lends is gone when the hook returns: copy what the task needs.
         let (username, password) = (username.to_owned(), password.to_vec());
         let (file, delay, ticket) = (Arc::clone(&self.file), self.delay, later.ticket());
-        runtime.spawn(async move {
+        worker.handle.spawn(async move {
             match look_up(&file, delay, &username, &password).await {
                 Ok(answer) => ticket.complete(answer),
                 Err(why) => ticket.fail(why),
@@ -116,14 +136,19 @@ impl Plugin for ExampleAsync {
     }
 
     fn quiesce(&self, deadline: Duration) -> usize {
-        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(runtime) = runtime else { return 0 };
-        // Tasks are dropped where they wait, and their tickets with them: the host has what it needs to deny. A thread that
-        // does not
-        // come back within the deadline is told to the host, which then never unloads this image.
-        let began = std::time::Instant::now();
-        runtime.shutdown_timeout(deadline);
-        usize::from(began.elapsed() >= deadline)
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(worker) = worker else { return 0 };
+        // Tasks are dropped where they wait, and their tickets with them: the host has what it needs to deny. A thread
+        // that does not come back within the deadline is told to the host, which then never unloads this image.
+        let ends = Instant::now() + deadline;
+        let _ended_already = worker.stop.send(deadline);
+        while !worker.thread.is_finished() && Instant::now() < ends {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if !worker.thread.is_finished() || Instant::now() >= ends {
+            return 1;
+        }
+        usize::from(worker.thread.join().is_err())
     }
 }
 
