@@ -161,7 +161,7 @@ fn entries_of(file: &Path, configured: &[PolicyEntry], base: &Path) -> Vec<Polic
         return Vec::new();
     };
     let same = |entry: &&PolicyEntry| {
-        base.join(&entry.script)
+        base.join(entry.file())
             .canonicalize()
             .is_ok_and(|script| script == file)
     };

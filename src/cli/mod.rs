@@ -93,7 +93,8 @@ impl SettingsArgs {
 /// The scripts of `config`, and what their paths are relative to.
 pub fn scripts(config: &Config) -> anyhow::Result<(Vec<PathBuf>, PathBuf)> {
     let (entries, base) = server::policies(config)?;
-    Ok((entries.into_iter().map(|entry| entry.script).collect(), base))
+    let scripts = entries.into_iter().filter(|entry| entry.plugin.is_none());
+    Ok((scripts.map(|entry| entry.script).collect(), base))
 }
 
 /// Loads the policies of `config` for a command that asks them something and does not serve.

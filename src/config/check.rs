@@ -11,7 +11,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use super::load::path_of;
 use super::problem::Problem;
 use super::tree::{Node, Step};
-use super::{Config, Source};
+use super::{Config, PolicyEntry, Source};
 
 /// MQTT's largest packet: one byte, four bytes of length, 268,435,455 bytes (MQTT 5.0, 2.1.4).
 const LARGEST_PACKET: usize = 5 + 268_435_455;
@@ -34,6 +34,10 @@ pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems
     check.names();
     check.policies();
 }
+
+/// Settings that mean something to one kind of policy alone.
+const OF_SCRIPTS: [&str; 5] = ["memory", "instructions", "http", "redis", "sql"];
+const OF_PLUGINS: [&str; 3] = ["sha256", "unload", "quiesce"];
 
 struct Check<'a> {
     config: &'a Config,
@@ -258,8 +262,48 @@ impl Check<'_> {
                 );
             }
             names.push(&entry.name);
-            if config.source != Source::BuiltIn {
+            self.kind_of(entry, &at);
+            if let Some(plugin) = &entry.plugin {
+                self.readable(&at("plugin"), plugin);
+            } else if config.source != Source::BuiltIn && self.root.get(&at("script")).is_some() {
                 self.readable(&at("script"), &entry.script);
+            }
+        }
+    }
+
+    /// Whether an entry is a script or a plugin, and has no settings of the other.
+    fn kind_of(&mut self, entry: &PolicyEntry, at: &dyn Fn(&str) -> Vec<Step>) {
+        let written = |key: &str| self.root.get(&at(key)).is_some();
+        let name = &entry.name;
+        let (others, kind, other) = match (written("script"), entry.plugin.is_some()) {
+            (true, true) => {
+                let message =
+                    format!("policy `{name}` has a `script` and a `plugin`; make two entries of it");
+                return self.report_at(&at("plugin"), message);
+            }
+            (false, false) => {
+                let mut entry = at("name");
+                entry.pop();
+                let message = format!(
+                    "`{}` has neither a `script` nor a `plugin`; add `script = ...` or `plugin = ...`",
+                    super::tree::name(&entry)
+                );
+                return self.report_at(&entry, message);
+            }
+            (true, false) => (&OF_PLUGINS[..], "script", "plugin"),
+            (false, true) => (&OF_SCRIPTS[..], "plugin", "script"),
+        };
+        let found: Vec<&str> = others.iter().copied().filter(|key| written(key)).collect();
+        for key in found {
+            let message =
+                format!("policy `{name}` is a {kind}, and `{key}` is a setting of a {other}; take it out");
+            self.report_at(&at(key), message);
+        }
+        for digest in &entry.sha256 {
+            if digest.len() != 64 || !digest.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+                let message =
+                    format!("\"{digest}\" in `sha256` is no SHA-256 in hex; sha256sum FILE prints one");
+                self.report_at(&at("sha256"), message);
             }
         }
     }

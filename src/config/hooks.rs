@@ -10,32 +10,52 @@
 //! budget = "5ms"
 //! on_error = "deny"
 //! settings = { rules = [["allow", "all", "*", "demo/#"]] }
+//!
+//! [[policy]]
+//! name = "schema"
+//! plugin = "libschema_version.so"   # in the folder `plugins` of the data folder
+//! settings = { least = 2 }
 //! ```
 
 use super::backends::{HttpSettings, RedisSettings, SqlSettings};
 use super::humane;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// One entry of the chain: a script, its limits and its settings.
+/// One entry of the chain: a script or a compiled plugin, its limits and its settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyEntry {
     /// What logs, metrics and `dunlin check` call it; unique in the chain.
     pub name: String,
-    /// The Luau file, relative to the folder of the configuration file.
+    /// The Luau file, relative to the folder of the configuration file. An entry has this or `plugin`.
+    #[serde(default)]
     pub script: PathBuf,
+    /// The shared library. A name without a slash is in the folder `plugins` of the data folder; other paths are relative to the
+    /// folder of the configuration file.
+    #[serde(default)]
+    pub plugin: Option<PathBuf>,
+    /// Of a plugin: the SHA-256 of files that may be loaded, in hex; an empty list is no limit.
+    #[serde(default)]
+    pub sha256: Vec<String>,
+    /// Of a plugin: what becomes of its image when it has ended.
+    #[serde(default)]
+    pub unload: Unload,
+    /// Of a plugin: how long it may take to end its threads.
+    #[serde(default = "PolicyEntry::default_quiesce", with = "humane::duration")]
+    pub quiesce: Duration,
     /// How long one call may run, in wall-clock time.
     #[serde(default = "PolicyEntry::default_budget", with = "humane::duration")]
     pub budget: Duration,
     /// How long one call may take in all, where it waits for others (http, sql, redis); `budget` bounds what it computes.
     #[serde(default = "PolicyEntry::default_wait", with = "humane::duration")]
     pub wait: Duration,
-    /// How long loading may run: the body of the script and its `on_load`. Every shard pays it when it swaps.
-    #[serde(default = "PolicyEntry::default_load_budget", with = "humane::duration")]
-    pub load_budget: Duration,
+    /// How long loading may run. Of a script: its body and its `on_load`, which every shard pays when it swaps; 100 ms when nothing
+    /// is said. Of a plugin: each call of its life; 10 s.
+    #[serde(default, with = "humane::maybe_duration")]
+    pub load_budget: Option<Duration>,
     /// What stands in for the answer of a call that failed.
     #[serde(default)]
     pub on_error: Fallback,
@@ -72,9 +92,13 @@ impl PolicyEntry {
         Self {
             name: name.into(),
             script: script.into(),
+            plugin: None,
+            sha256: Vec::new(),
+            unload: Unload::default(),
+            quiesce: Self::default_quiesce(),
             budget: Self::default_budget(),
             wait: Self::default_wait(),
-            load_budget: Self::default_load_budget(),
+            load_budget: None,
             on_error: Fallback::default(),
             on_timeout: Fallback::default(),
             memory: Self::default_memory(),
@@ -87,6 +111,34 @@ impl PolicyEntry {
         }
     }
 
+    /// The same for a compiled plugin.
+    pub fn compiled(name: impl Into<String>, plugin: impl Into<PathBuf>) -> Self {
+        Self {
+            plugin: Some(plugin.into()),
+            ..Self::new(name, PathBuf::new())
+        }
+    }
+
+    /// Its file: the script, or the plugin.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        self.plugin.as_deref().unwrap_or(&self.script)
+    }
+
+    /// How long loading may run.
+    #[must_use]
+    pub fn load_budget(&self) -> Duration {
+        let otherwise = match self.plugin {
+            Some(_) => Duration::from_secs(10),
+            None => Duration::from_millis(100),
+        };
+        self.load_budget.unwrap_or(otherwise)
+    }
+
+    fn default_quiesce() -> Duration {
+        Duration::from_secs(5)
+    }
+
     fn default_budget() -> Duration {
         Duration::from_millis(5)
     }
@@ -95,13 +147,20 @@ impl PolicyEntry {
         Duration::from_secs(5)
     }
 
-    fn default_load_budget() -> Duration {
-        Duration::from_millis(100)
-    }
-
     fn default_memory() -> usize {
         16 << 20
     }
+}
+
+/// What becomes of the image of a plugin that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unload {
+    /// It stays mapped; what can be read from its file again takes no memory.
+    #[default]
+    Keep,
+    /// It is unmapped, if the plugin declares that nothing refers to it any more, and has neither threads nor thread-local data.
+    BestEffort,
 }
 
 /// What decides when every policy says `next`, or none has the hook.

@@ -28,6 +28,19 @@ pub mod duration {
     }
 }
 
+/// A duration that may be left out.
+pub mod maybe_duration {
+    use super::*;
+
+    /// Reads a [`Duration`].
+    ///
+    /// # Errors
+    /// As [`duration::deserialize`](super::duration::deserialize).
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(from).map(Some)
+    }
+}
+
 /// A duration, or a word for "there is none": `"unlimited"`, which reads as `None`.
 pub mod duration_or_unlimited {
     use super::*;

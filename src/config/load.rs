@@ -1,5 +1,6 @@
 //! Puts the layers together and reads the result; collects every problem on the way.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -9,16 +10,18 @@ use super::check;
 use super::de::De;
 use super::problem::Problem;
 use super::tree::{self, Node, Place, Step, Value};
-use super::{BUILT_IN, Config, Source};
+use super::{BUILT_IN, Config, Layers, Source};
 
 const DEFAULT_FILE: &str = "dunlin.toml";
 const PREFIX: &str = "DUNLIN_";
+/// What can change while the broker runs.
+const CHAIN: [&str; 2] = ["policy", "policy_defaults"];
 
-pub(super) fn load<'e>(
-    path: Option<&Path>,
-    overrides: &[String],
-    env: impl Iterator<Item = (&'e OsStr, &'e OsStr)>,
-) -> Result<Config, Vec<Problem>> {
+pub(super) fn load(path: Option<&Path>, layers: Layers) -> Result<Config, Vec<Problem>> {
+    let Layers { overrides, env } = &layers;
+    let env = env
+        .iter()
+        .map(|(name, value)| (name.as_os_str(), value.as_os_str()));
     let default_file = Path::new(DEFAULT_FILE);
     let path = path.or_else(|| default_file.exists().then_some(default_file));
     let (mut root, source) = match path {
@@ -38,15 +41,31 @@ pub(super) fn load<'e>(
     }
     let (mut config, failed) = read(&root, &mut problems);
     config.source = source;
+    config.written = written(&root);
     if let (Source::File(file), false) = (&config.source, has(&root, &["server", "data"])) {
         config.server.data = beside(file, &config.server.data);
     }
+    find_plugins(&mut config);
     check::check(&config, &root, &failed, &mut problems);
+    config.layers = layers;
     if problems.is_empty() {
         Ok(config)
     } else {
         Err(problems)
     }
+}
+
+/// Every setting outside of the chain, by its name.
+fn written(root: &Node) -> BTreeMap<String, String> {
+    let mut written = BTreeMap::new();
+    let mut path = Vec::new();
+    root.each(&mut path, &mut |path, value| {
+        let of_the_chain = |key: &Step| matches!(key, Step::Key(key) if CHAIN.contains(&key.as_str()));
+        if !path.first().is_some_and(of_the_chain) {
+            written.insert(tree::name(path), value);
+        }
+    });
+    written
 }
 
 fn read_file(path: &Path) -> Result<Node, Vec<Problem>> {
@@ -176,6 +195,19 @@ fn resolve_paths(root: &mut Node, file: &Path) {
             if text != "none" || !setting.starts_with(&path_of(&["admin"])) {
                 *text = beside(file, Path::new(text)).display().to_string();
             }
+        }
+    }
+}
+
+/// A plugin that is only named lies in the folder for plugins; other paths are relative to the file that names them.
+fn find_plugins(config: &mut Config) {
+    let folder = config.plugins();
+    let Config { policy, source, .. } = config;
+    for plugin in policy.iter_mut().filter_map(|entry| entry.plugin.as_mut()) {
+        if plugin.components().count() == 1 && !plugin.is_absolute() {
+            *plugin = folder.join(&*plugin);
+        } else if let Source::File(file) = source {
+            *plugin = beside(file, plugin);
         }
     }
 }

@@ -22,8 +22,8 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,30 @@ pub struct Config {
     /// Where it was read from.
     #[serde(skip)]
     pub source: Source,
+    /// How it was read, to read it again.
+    #[serde(skip)]
+    layers: Layers,
+    /// Every setting outside of the chain as it was written, by its name: what another reading can be compared by.
+    #[serde(skip)]
+    written: BTreeMap<String, String>,
+}
+
+/// What a configuration is made of besides its file.
+#[derive(Clone, Default)]
+struct Layers {
+    overrides: Vec<String>,
+    env: Vec<(OsString, OsString)>,
+}
+
+/// A setting that was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its name, such as `limits.packet_size`.
+    pub name: String,
+    /// What it was, as written; `None` when it was not written.
+    pub old: Option<String>,
+    /// What it is.
+    pub new: Option<String>,
 }
 
 /// Says only where it is from: a policy's settings hold secrets, and whoever logs a `Config` means no harm.
@@ -105,9 +129,35 @@ impl Config {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let env = env.into_iter().collect::<Vec<_>>();
-        let env = env.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-        load::load(path, overrides, env).map_err(ConfigError::new)
+        let own = |(name, value): (K, V)| (name.as_ref().to_owned(), value.as_ref().to_owned());
+        let env: Vec<(OsString, OsString)> = env.into_iter().map(own).collect();
+        let layers = Layers {
+            overrides: overrides.to_vec(),
+            env,
+        };
+        load::load(path, layers).map_err(ConfigError::new)
+    }
+
+    /// Reads the same file again, under the same environment and overrides; `None` when there is no file.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn again(&self) -> Option<Result<Config, ConfigError>> {
+        let Source::File(file) = &self.source else {
+            return None;
+        };
+        Some(load::load(Some(file), self.layers.clone()).map_err(ConfigError::new))
+    }
+
+    /// The settings outside of the chain (`policy`, `policy_defaults`) in which `newer` differs.
+    pub fn changes(&self, newer: &Config) -> Vec<Changed> {
+        let names: BTreeSet<&String> = self.written.keys().chain(newer.written.keys()).collect();
+        let changed = names.into_iter().map(|name| Changed {
+            name: name.clone(),
+            old: self.written.get(name).cloned(),
+            new: newer.written.get(name).cloned(),
+        });
+        changed.filter(|changed| changed.old != changed.new).collect()
     }
 
     /// The socket of `dunlin ctl`, if there is to be one.
@@ -117,6 +167,11 @@ impl Config {
             Some(path) if path == Path::new("none") => None,
             Some(path) => Some(path.clone()),
         }
+    }
+
+    /// Where compiled plugins lie that are only named.
+    pub fn plugins(&self) -> PathBuf {
+        self.server.data.join("plugins")
     }
 
     /// The listeners to open, in the order of their names.

@@ -73,7 +73,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[log]\nformat = 7\n", &["dunlin.toml:4:10: `log.format` is the number 7; write one of \"text\", \"json\""]),
     ("[policy]\nname = 'a'\n", &["dunlin.toml:3:1: `policy` is a table; write a list of tables, each under its own [[...]]"]),
     ("[[limits]]\n", &["dunlin.toml:3:1: `limits` is a list; write a table"]),
-    ("[[policy]]\nname = 'a'\n", &["dunlin.toml:3:1: `policy[0]` has no `script`; add `script = ...`"]),
+    ("[[policy]]\nname = 'a'\n", &["dunlin.toml:3:1: `policy[0]` has neither a `script` nor a `plugin`; add `script = ...` or `plugin = ...`"]),
     // Listeners.
     ("[listeners.ws]\nbind = 'localhost:8083'\n", &["dunlin.toml:4:8: `listeners.ws.bind` is the text \"localhost:8083\"; write an IP address and a port, for example \"127.0.0.1:1883\" or \"[::]:1883\""]),
     ("[listeners.ws]\nbind = '0.0.0.0:99999'\n", &["dunlin.toml:4:8: `listeners.ws.bind`: 99999 is no port; ports go from 0 to 65535 (0: the system picks one)"]),
@@ -124,7 +124,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[limits]\nconections = 1\nconnect_timeout = 5\n[[policy]]\nname = 'a'\n[[policy]]\nname = 'b'\nscript = 'b.lua'\nbudget = 5\n[admin]\nbind = '1.2.3.4:1'\n", &[
         "dunlin.toml:4:1: there is no setting `limits.conections`; did you mean `connections`?",
         "dunlin.toml:5:19: `limits.connect_timeout` is the number 5; write a duration with its unit, for example \"10s\", \"500ms\" or \"3d\"",
-        "dunlin.toml:6:1: `policy[0]` has no `script`; add `script = ...`",
+        "dunlin.toml:6:1: `policy[0]` has neither a `script` nor a `plugin`; add `script = ...` or `plugin = ...`",
         "dunlin.toml:10:10: `policy[1].script`: there is no file b.lua; create it or correct the path",
         "dunlin.toml:11:10: `policy[1].budget` is the number 5; write a duration with its unit, for example \"10s\", \"500ms\" or \"3d\"",
         "dunlin.toml:13:8: the admin port asks nobody who they are, and 1.2.3.4 is not this machine alone; write \"127.0.0.1:1\", or add `allow_remote = true`"]),
@@ -340,7 +340,7 @@ fn port_0_is_never_taken_twice() {
 
 #[test]
 fn what_ships_is_good() {
-    let config = load::load(None, &[], std::iter::empty()).unwrap();
+    let config = load::load(None, Layers::default()).unwrap();
     assert!(matches!(config.source, Source::BuiltIn | Source::File(_)));
     assert_eq!(config.limits.payload_size, 1 << 20);
     let names: Vec<_> = config
@@ -380,7 +380,7 @@ fn the_defaults_are_the_products() {
 
 #[test]
 fn no_secret_is_shown_by_debug() {
-    let config = load::load(None, &[], std::iter::empty()).unwrap();
+    let config = load::load(None, Layers::default()).unwrap();
     assert!(!format!("{config:?}").contains("DemoAccess"));
 }
 

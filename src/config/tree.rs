@@ -98,6 +98,31 @@ impl Node {
         }
     }
 
+    /// Tells of every value in it that is neither a table nor a list, and what it is.
+    pub fn each(&self, path: &mut Vec<Step>, tell: &mut dyn FnMut(&[Step], String)) {
+        match &self.value {
+            Value::Table(entries) => {
+                for entry in entries {
+                    path.push(Step::Key(entry.key.clone()));
+                    entry.node.each(path, tell);
+                    path.pop();
+                }
+            }
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(Step::Index(index));
+                    item.each(path, tell);
+                    path.pop();
+                }
+            }
+            Value::Removed => {}
+            Value::Bool(value) => tell(path, value.to_string()),
+            Value::Integer(value) => tell(path, value.to_string()),
+            Value::Float(value) => tell(path, value.to_string()),
+            Value::Text(value) => tell(path, format!("{value:?}")),
+        }
+    }
+
     pub fn get(&self, path: &[Step]) -> Option<&Node> {
         path.iter()
             .try_fold(self, |node, step| node.child(step).map(|(child, _)| child))

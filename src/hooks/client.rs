@@ -4,8 +4,8 @@ use super::acl::Acl;
 use super::verdict::Grant;
 use crate::codec::ProtocolVersion;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Separates a group from a device in a client id: `GID_fleet@@@truck-7`.
 const GROUP_SEPARATOR: &str = "@@@";
@@ -32,6 +32,8 @@ pub struct Client {
     /// The MQTT version it speaks.
     pub protocol_version: ProtocolVersion,
     attrs: Map<String, Value>,
+    /// The attributes as JSON, made when a compiled plugin is first asked.
+    attrs_text: OnceLock<Box<str>>,
     acl: Option<Arc<Acl>>,
 }
 
@@ -122,6 +124,7 @@ impl Client {
             tls,
             protocol_version,
             attrs,
+            attrs_text: OnceLock::new(),
             acl,
         }
     }
@@ -136,6 +139,16 @@ impl Client {
         &self.attrs
     }
 
+    /// The same as the text of a JSON object; `None` when there are none.
+    #[inline]
+    pub(crate) fn attrs_text(&self) -> Option<&str> {
+        if self.attrs.is_empty() {
+            return None;
+        }
+        let text = || serde_json::to_string(&self.attrs).unwrap_or_default().into();
+        Some(self.attrs_text.get_or_init(text))
+    }
+
     /// Whether its login brought rights of its own.
     #[inline]
     pub fn has_rights(&self) -> bool {
@@ -148,16 +161,20 @@ impl Client {
         self.acl.as_deref()
     }
 
-    /// The group in its client id: what stands before `@@@`, if that occurs.
-    pub fn group_id(&self) -> Option<&str> {
-        self.client_id.split_once(GROUP_SEPARATOR).map(|(group, _)| group)
+    /// Group and device in its client id: what stands before and after `@@@`, if that occurs.
+    #[inline]
+    pub(crate) fn group(&self) -> Option<(&str, &str)> {
+        self.client_id.split_once(GROUP_SEPARATOR)
     }
 
-    /// The device in its client id: what stands after `@@@`, if that occurs.
+    /// The group in its client id.
+    pub fn group_id(&self) -> Option<&str> {
+        self.group().map(|(group, _)| group)
+    }
+
+    /// The device in its client id.
     pub fn device_id(&self) -> Option<&str> {
-        self.client_id
-            .split_once(GROUP_SEPARATOR)
-            .map(|(_, device)| device)
+        self.group().map(|(_, device)| device)
     }
 }
 

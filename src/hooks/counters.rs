@@ -52,6 +52,8 @@ macro_rules! counters {
 counters! {
     /// Calls that failed: an error, an answer that is none, too much memory, a panic.
     errors,
+    /// Those of them that were panics of a compiled plugin.
+    panics,
     /// Calls that overran their time or their steps.
     timeouts,
     /// Calls that said deny or disconnect.

@@ -21,7 +21,7 @@ pub const CALLED: HookSet = HookSet::of(Hook::ALL);
 const MAY_WAIT: HookSet = HookSet::of(&[Hook::AuthorizePublish, Hook::AuthorizeSubscribe, Hook::Publish]);
 
 /// Hooks that can be asked about messages of several origins, and those that are meant when nothing is said.
-const HAVE_ORIGINS: HookSet = HookSet::of(&[
+pub(crate) const HAVE_ORIGINS: HookSet = HookSet::of(&[
     Hook::AuthorizePublish,
     Hook::Publish,
     Hook::Route,
@@ -60,6 +60,48 @@ pub(crate) struct Declaration {
 }
 
 impl Declaration {
+    /// What a compiled plugin declares: `waits` are all hooks in which it may answer later.
+    pub(crate) fn compiled(
+        hooks: HookSet,
+        payload: HookSet,
+        waits: HookSet,
+        owns: Vec<Arc<str>>,
+        cache: Vec<(Hook, CacheRule)>,
+        origins: Vec<(Hook, Origins)>,
+    ) -> Self {
+        let in_the_path = |hook: &Hook| MAY_WAIT.contains(*hook) && hooks.contains(*hook);
+        Self {
+            hooks,
+            payload,
+            credentials: false,
+            waits: waits.iter().filter(in_the_path).collect(),
+            owns,
+            cache,
+            origins,
+        }
+    }
+
+    /// Whether what a compiled plugin declares agrees with itself.
+    ///
+    /// # Errors
+    /// What does not.
+    pub(crate) fn agrees(&self) -> Result<(), String> {
+        for (hook, _) in &self.cache {
+            if !self.hooks.contains(*hook) {
+                return Err(format!("caches `{hook}`, which it does not have"));
+            }
+            if self.payload.contains(*hook) {
+                return Err(format!(
+                    "wants the payload in `{hook}`, so its answers cannot be cached"
+                ));
+            }
+        }
+        match self.payload.iter().find(|hook| !self.hooks.contains(*hook)) {
+            None => Ok(()),
+            Some(hook) => Err(format!("wants the payload in `{hook}`, which it does not have")),
+        }
+    }
+
     /// How the answers of `hook` may be cached, as far as this policy is concerned.
     pub(crate) fn cache(&self, hook: Hook) -> Option<CacheRule> {
         self.cache

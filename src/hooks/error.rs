@@ -1,5 +1,6 @@
 //! What is said when a policy cannot be loaded.
 
+use crate::config::Problem;
 use std::fmt;
 
 /// Why a policy was refused: where, what is wrong, and what to write instead.
@@ -50,6 +51,14 @@ impl fmt::Display for LoadError {
 }
 
 impl std::error::Error for LoadError {}
+
+/// Something that is wrong with the file in which the chain is written.
+impl From<&Problem> for LoadError {
+    fn from(problem: &Problem) -> Self {
+        let line = problem.line().and_then(|line| u32::try_from(line).ok());
+        LoadError::new(problem.source(), line, problem.message())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use super::counters::{EntryTotals, HookMetrics, HookTotals, Latency};
 use super::reload::Reloader;
+use super::services::Services;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -19,6 +20,8 @@ pub struct PolicyMetrics {
     pub hooks: Arc<HookMetrics>,
     /// Who loads.
     pub reloader: Arc<Reloader>,
+    /// What the process holds of compiled plugins.
+    pub services: Arc<Services>,
 }
 
 type NoLabels = [(&'static str, &'static str); 0];
@@ -27,8 +30,11 @@ type Series<'a> = dyn FnMut(&[(&str, &str); 2], &HookTotals) -> fmt::Result + 'a
 type Read = fn(&EntryTotals) -> u64;
 
 /// Counters of an entry: name, help, and where it is read.
-const COUNTERS: [(&str, &str, Read); 6] = [
+const COUNTERS: [(&str, &str, Read); 7] = [
     ("errors", "Calls that failed, by policy.", |entry| entry.errors),
+    ("panics", "Calls in which a compiled plugin panicked.", |entry| {
+        entry.panics
+    }),
     ("timeouts", "Calls that overran their time or steps.", |entry| {
         entry.timeouts
     }),
@@ -90,6 +96,7 @@ impl Collector for PolicyMetrics {
                 MetricType::Counter,
             )?
             .encode_counter::<NoLabels, _, u64>(&lost, None)?;
+        self.encode_plugins(&mut encoder)?;
         self.encode_reloads(&mut encoder)
     }
 }
@@ -126,6 +133,38 @@ impl PolicyMetrics {
             let series = times.encode_family(labels)?;
             Times(&did.latency).encode(series)
         })
+    }
+
+    fn encode_plugins(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let totals = self.services.plugins().totals();
+        let gauges = [
+            (
+                "dunlin_plugin_images",
+                "Images of compiled plugins that are mapped.",
+                totals.images as u64,
+            ),
+            (
+                "dunlin_plugin_mapped_bytes",
+                "The size of their files.",
+                totals.bytes,
+            ),
+            (
+                "dunlin_plugin_instances",
+                "Instances of compiled plugins that have not ended.",
+                totals.living as u64,
+            ),
+            (
+                "dunlin_plugin_instances_stuck",
+                "Instances that stay for ever, because threads of theirs did not stop.",
+                totals.stuck as u64,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Gauge)?
+                .encode_gauge(&value)?;
+        }
+        Ok(())
     }
 
     fn encode_reloads(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

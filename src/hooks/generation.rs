@@ -3,14 +3,18 @@
 
 use super::cache::CacheRule;
 use super::error::LoadError;
+use super::handed_over::State;
 use super::lint;
-use super::policy::Policy;
+use super::native::{Alive, Candidate, For, Plugin};
+use super::policy::{Policy, settings};
 use super::reload::PolicyRecord;
 use super::services::Services;
 use super::source;
 use crate::config::hooks::{HookDefaults, PolicyEntry};
 use dunlin_plugin_api::{Hook, HookSet};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -27,11 +31,14 @@ pub struct Generation {
     waits: HookSet,
     publish_cache: Option<CacheRule>,
     subscribe_cache: Option<CacheRule>,
+    /// Instances of its plugins, until the shards have them.
+    alive: Mutex<Vec<Alive>>,
 }
 
 impl Generation {
-    /// Reads, compiles and tries every script of the chain: each runs in a state of its own, `on_load` included, under
-    /// the limits of its entry. Relative paths are relative to `base`; `services` is what its policies share with others.
+    /// Reads, compiles and tries every policy of the chain: each script runs in a state of its own, `on_load` included, under
+    /// the limits of its entry; of each plugin an instance is made, which lives as long as anybody holds it: at first the
+    /// generation itself, until [`Generation::let_go`]. Relative paths are relative to `base`; `services` is what its policies share with others.
     ///
     /// # Errors
     /// Everything that is wrong; then nothing of it is used.
@@ -59,9 +66,10 @@ impl Generation {
     ) -> Result<Self, Vec<LoadError>> {
         let mut names = BTreeSet::new();
         let mut policies = Vec::new();
+        let mut alive = Vec::new();
         let mut errors = Vec::new();
         for entry in entries {
-            let file = entry.script.display().to_string();
+            let file = entry.file().display().to_string();
             if !names.insert(&entry.name) {
                 let message = format!("two policies are called `{}`", entry.name);
                 errors.push(
@@ -70,8 +78,18 @@ impl Generation {
                 );
                 continue;
             }
-            let previous = handed_over(before, &entry.name);
-            match policy(entry, file, base, services, previous) {
+            let same = policy_of(before, &entry.name);
+            let policy = match &entry.plugin {
+                None => script(entry, file, base, services, same),
+                Some(path) => {
+                    let loaded = plugin(entry, file, base.join(path), number, services, same);
+                    loaded.map(|(policy, held)| {
+                        alive.push(held);
+                        policy
+                    })
+                }
+            };
+            match policy {
                 Ok(policy) => policies.push(Arc::new(policy)),
                 Err(wrong) => errors.extend(wrong),
             }
@@ -81,7 +99,7 @@ impl Generation {
         }
         Ok(Self {
             number,
-            hash: hash(&policies),
+            hash: hash(&policies, defaults),
             hooks: policies
                 .iter()
                 .map(|policy| policy.declares.hooks)
@@ -94,15 +112,43 @@ impl Generation {
             subscribe_cache: cache(&policies, Hook::AuthorizeSubscribe),
             policies,
             defaults: *defaults,
+            alive: Mutex::new(alive),
         })
+    }
+
+    /// The shards have its plugins: from now on instances live as long as those do.
+    pub fn let_go(&self) {
+        self.alive.lock().clear();
+    }
+
+    /// Before it serves again: makes instances of its plugins where there are none any more, with what those of `serving`
+    /// hand over, and holds them until [`Generation::let_go`].
+    ///
+    /// # Errors
+    /// A plugin does not want to serve any more.
+    pub fn revive(&self, serving: &Generation, services: &Arc<Services>) -> Result<(), LoadError> {
+        for policy in &self.policies {
+            let Some(plugin) = policy.plugin() else { continue };
+            let held = match plugin.alive() {
+                Some(held) => held,
+                None => {
+                    let same = policy_of(Some(serving), policy.name());
+                    let previous = same.map_or(State::Nothing, |policy| policy.handed_over());
+                    plugin.revive(&previous, services)?
+                }
+            };
+            self.alive.lock().push(held);
+        }
+        Ok(())
     }
 
     /// A generation without policies: the defaults decide everything.
     pub fn empty(number: u64, defaults: HookDefaults) -> Self {
         Self {
             number,
-            hash: hash(&[]),
+            hash: hash(&[], &defaults),
             policies: Vec::new(),
+            alive: Mutex::default(),
             defaults,
             hooks: HookSet::EMPTY,
             waits: HookSet::EMPTY,
@@ -116,7 +162,7 @@ impl Generation {
         self.number
     }
 
-    /// SHA-256 over names, sources and settings, in hex: two generations with the same hash decide alike.
+    /// SHA-256 over names, files, settings, limits and defaults, in hex: two generations with the same hash decide alike.
     pub fn hash(&self) -> &str {
         &self.hash
     }
@@ -145,26 +191,33 @@ impl Generation {
     pub fn records(&self) -> Vec<PolicyRecord> {
         let record = |policy: &Arc<Policy>| PolicyRecord {
             name: policy.name().to_string(),
-            file: policy.image.file.to_string(),
-            hash: hex(&policy.image.hash),
+            file: policy.file.to_string(),
+            hash: hex(&policy.hash),
         };
         self.policies.iter().map(record).collect()
     }
 
-    /// The sources of a generation: what its files are called, and what is in them.
-    pub fn sources(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.policies
-            .iter()
-            .flat_map(|policy| std::iter::once(&policy.image).chain(&policy.modules))
-            .map(|image| (&*image.file, &*image.source))
+    /// The sources of a generation: what its files are called, and what is in them; of a plugin what it says of itself.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+        self.policies.iter().flat_map(|policy| {
+            let scripts = policy.script().into_iter().flat_map(|script| {
+                std::iter::once(&script.image)
+                    .chain(&script.modules)
+                    .map(|image| (&*image.file, Cow::Borrowed(&*image.source)))
+            });
+            let plugins = policy.plugin().into_iter().map(|plugin| {
+                let about = plugin.about(&hex(&policy.hash));
+                (&*policy.file, Cow::Owned(about.into_bytes()))
+            });
+            scripts.chain(plugins)
+        })
     }
 
-    /// Every file that went into it: scripts and the modules that they require.
+    /// Every file that went into it: scripts and the modules that they require, and plugins.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.policies.iter().flat_map(|policy| {
-            std::iter::once(&policy.image)
-                .chain(&policy.modules)
-                .map(|image| image.path.as_path())
+            let modules = policy.script().map_or(&[][..], |script| &script.modules);
+            std::iter::once(policy.path.as_path()).chain(modules.iter().map(|image| image.path.as_path()))
         })
     }
 
@@ -207,8 +260,8 @@ pub fn check(entries: &[PolicyEntry], base: &Path) -> Vec<LoadError> {
 /// The folders whose changes may change a generation made of `entries`: those of the scripts and of what they require,
 /// and where one is a symbolic link, the folder of the file that it leads to as well.
 pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation) -> BTreeSet<PathBuf> {
-    let scripts = entries.iter().map(|entry| base.join(&entry.script));
-    let files = scripts.chain(loaded.files().map(Path::to_path_buf));
+    let named = entries.iter().map(|entry| base.join(entry.file()));
+    let files = named.chain(loaded.files().map(Path::to_path_buf));
     files
         .flat_map(|file| [file.canonicalize().ok(), Some(file)])
         .flatten()
@@ -216,20 +269,21 @@ pub(crate) fn folders(entries: &[PolicyEntry], base: &Path, loaded: &Generation)
         .collect()
 }
 
-/// One policy: read, looked into, and tried. What can be seen in a file is said at once, what happens when it runs comes
+/// One script: read, looked into, and tried. What can be seen in a file is said at once, what happens when it runs comes
 /// last, unless it is the same.
-fn policy(
+fn script(
     entry: &PolicyEntry,
     file: String,
     base: &Path,
     services: &Arc<Services>,
-    previous: serde_json::Value,
+    before: Option<&Arc<Policy>>,
 ) -> Result<Policy, Vec<LoadError>> {
     let image = source::read(&entry.name, file, base.join(&entry.script)).map_err(|error| vec![error])?;
+    let previous = before.map_or(State::Nothing, |policy| policy.handed_over());
     let mut wrong = lint::lint(&image.source, &image.file);
     match Policy::load(entry, image, base, services, previous) {
         Ok(policy) => {
-            for module in &policy.modules {
+            for module in policy.script().into_iter().flat_map(|script| &script.modules) {
                 wrong.extend(lint::lint_module(&module.source, &module.file));
             }
             if wrong.is_empty() { Ok(policy) } else { Err(wrong) }
@@ -244,10 +298,56 @@ fn policy(
     }
 }
 
-fn handed_over(before: Option<&Generation>, name: &str) -> serde_json::Value {
-    let policies = before.into_iter().flat_map(|before| &before.policies);
-    let same = policies.into_iter().find(|policy| **policy.name() == *name);
-    same.map_or(serde_json::Value::Null, |policy| policy.handed_over.clone())
+/// One plugin: the one that serves already, when its file and its settings are the same, or a new one.
+fn plugin(
+    entry: &PolicyEntry,
+    file: String,
+    path: PathBuf,
+    number: u64,
+    services: &Arc<Services>,
+    before: Option<&Arc<Policy>>,
+) -> Result<(Policy, Alive), Vec<LoadError>> {
+    let (name, file): (Arc<str>, Arc<str>) = (entry.name.as_str().into(), file.into());
+    let asked = For {
+        entry,
+        policy: &name,
+        file: &file,
+        path: &path,
+        settings: settings(&entry.settings).to_string(),
+        generation: number,
+        services,
+    };
+    let loaded = || {
+        let candidate = Candidate::read(&asked)?;
+        let hash = candidate.hash;
+        let serving = before.filter(|policy| policy.hash == hash);
+        let serving = serving.and_then(|policy| policy.plugin());
+        let serving = serving.filter(|plugin| plugin.serves_for(&asked));
+        let (plugin, held) = match serving.and_then(|plugin| Some((plugin.clone(), plugin.alive()?))) {
+            Some(same) => same,
+            None => {
+                let previous = before.map_or(State::Nothing, |policy| policy.handed_over());
+                let (plugin, held) = Plugin::load(&asked, candidate, &previous)?;
+                (Arc::new(plugin), held)
+            }
+        };
+        let policy = Policy::compiled(
+            entry,
+            name.clone(),
+            file.clone(),
+            path.clone(),
+            hash,
+            plugin,
+            services,
+        )?;
+        Ok((policy, held))
+    };
+    loaded().map_err(|error| vec![error])
+}
+
+fn policy_of<'a>(generation: Option<&'a Generation>, name: &str) -> Option<&'a Arc<Policy>> {
+    let mut policies = generation.into_iter().flat_map(|generation| &generation.policies);
+    policies.find(|policy| **policy.name() == *name)
 }
 
 fn cache(policies: &[Arc<Policy>], hook: Hook) -> Option<CacheRule> {
@@ -258,16 +358,27 @@ fn cache(policies: &[Arc<Policy>], hook: Hook) -> Option<CacheRule> {
     asked.try_fold(first, |rule, policy| Some(rule.and(policy.declares.cache(hook)?)))
 }
 
-fn hash(policies: &[Arc<Policy>]) -> String {
+fn hash(policies: &[Arc<Policy>], defaults: &HookDefaults) -> String {
     let mut hash = Sha256::new();
     for policy in policies {
-        for image in std::iter::once(&policy.image).chain(&policy.modules) {
-            hash.update((image.name.len() as u64).to_le_bytes());
-            hash.update(image.name.as_bytes());
-            hash.update(image.hash);
+        let modules = policy.script().map_or(&[][..], |script| &script.modules);
+        let modules = modules.iter().map(|module| (&module.name, &module.hash));
+        for (name, file) in std::iter::once((policy.name(), &policy.hash)).chain(modules) {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update(file);
         }
         hash.update(policy.settings.to_string());
+        let Policy {
+            limits,
+            on_error,
+            on_timeout,
+            breaker,
+            ..
+        } = &**policy;
+        hash.update(format!("{limits:?}{on_error:?}{on_timeout:?}{breaker:?}"));
     }
+    hash.update(format!("{defaults:?}"));
     hex(&hash.finalize())
 }
 

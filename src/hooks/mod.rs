@@ -25,12 +25,14 @@ mod breaker;
 mod cache;
 mod chain;
 mod client;
+mod codes;
 mod counters;
 mod declare;
 pub mod describe;
 mod error;
 mod export;
 mod generation;
+mod handed_over;
 mod host;
 mod lint;
 mod lua;
@@ -62,13 +64,13 @@ pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use export::PolicyMetrics;
 pub use generation::{Generation, check};
-pub use host::{Effect, Effects, SessionSeen, SessionsQuery};
+pub use host::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSeen, SessionsQuery};
 pub use lint::lint;
 pub use native::{PluginInfo, inspect, is_plugin};
 pub use observe::Event;
 pub use reload::{
-    PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards, Trigger,
-    WatchMode, changed,
+    ChainSource, PolicyRecord, Record, Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards,
+    Trigger, WatchMode, changed,
 };
 pub use services::{MetersOf, Services};
 pub use verdict::{

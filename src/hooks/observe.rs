@@ -113,8 +113,18 @@ impl EventQueue {
         fits
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Event> {
-        self.waiting.pop_front()
+    /// Takes the first events, as far as they are of one kind, and at most so many.
+    pub(crate) fn pop_alike(&mut self, most: usize) -> Vec<Event> {
+        let Some(hook) = self.waiting.front().map(Event::hook) else {
+            return Vec::new();
+        };
+        let alike = self
+            .waiting
+            .iter()
+            .take(most)
+            .take_while(|event| event.hook() == hook);
+        let alike = alike.count();
+        self.waiting.drain(..alike).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,10 +1,12 @@
-//! One policy as a generation holds it: compiled, checked, and the same for every shard.
+//! One policy as a generation holds it: loaded, checked, and the same for every shard.
 
 use super::declare::Declaration;
 use super::error::LoadError;
+use super::handed_over::State;
 use super::host::{Host, modules::Modules};
 use super::lua::sandbox;
 use super::lua::state::PolicyState;
+use super::native::Plugin;
 use super::services::{Backends, Services};
 use crate::config::hooks::{BreakerSettings, Fallback, PolicyEntry};
 use serde_json::Value as Json;
@@ -50,11 +52,18 @@ pub(crate) struct Limits {
     pub(crate) instructions: Option<u64>,
 }
 
-/// An entry of the chain, ready to be built in any shard.
+/// An entry of the chain, ready to be asked in any shard.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    pub(crate) image: Image,
-    pub(crate) modules: Vec<Image>,
+    /// What logs and metrics call it.
+    name: Arc<str>,
+    /// What errors call its file.
+    pub(crate) file: Arc<str>,
+    /// Where it was read.
+    pub(crate) path: PathBuf,
+    /// SHA-256 of the file.
+    pub(crate) hash: [u8; 32],
+    pub(crate) body: Body,
     pub(crate) settings: Json,
     pub(crate) limits: Limits,
     pub(crate) on_error: Fallback,
@@ -64,10 +73,36 @@ pub(crate) struct Policy {
     pub(crate) services: Arc<Services>,
     /// The backends that it may use.
     pub(crate) backends: Arc<Backends>,
+}
+
+/// What answers.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Script(Script),
+    Plugin(Arc<Plugin>),
+}
+
+/// A script and what goes with it.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) image: Image,
+    pub(crate) modules: Vec<Image>,
     /// What the policy of this name in the generation before handed over.
-    pub(crate) previous: Json,
+    previous: State,
     /// What it hands over itself.
-    pub(crate) handed_over: Json,
+    handed_over: State,
+}
+
+impl Limits {
+    fn of(entry: &PolicyEntry) -> Self {
+        Self {
+            budget: entry.budget,
+            wait: entry.wait,
+            load_budget: entry.load_budget(),
+            memory: entry.memory,
+            instructions: entry.instructions,
+        }
+    }
 }
 
 impl Policy {
@@ -77,17 +112,11 @@ impl Policy {
         image: Image,
         base: &Path,
         services: &Arc<Services>,
-        previous: Json,
+        previous: State,
     ) -> Result<Self, LoadError> {
         let refused = |message| LoadError::new(&*image.file, None, message);
         sensible(entry).map_err(refused)?;
-        let limits = Limits {
-            budget: entry.budget,
-            wait: entry.wait,
-            load_budget: entry.load_budget,
-            memory: entry.memory,
-            instructions: entry.instructions,
-        };
+        let limits = Limits::of(entry);
         let settings = settings(&entry.settings);
         let modules = Rc::new(Modules::reading(&image));
         let backends = Arc::new(Backends::open(entry, base, services).map_err(refused)?);
@@ -95,12 +124,21 @@ impl Policy {
             backends: backends.clone(),
             ..Host::new(&image.name, limits.memory, services)
         };
+        let given = previous.for_script();
         let (state, declares, handed_over) =
-            PolicyState::build(&image, &limits, &settings, modules.clone(), host, &previous)?;
+            PolicyState::build(&image, &limits, &settings, modules.clone(), host, &given)?;
         drop(state);
         Ok(Self {
-            modules: modules.required(),
-            image,
+            name: image.name.clone(),
+            file: image.file.clone(),
+            path: image.path.clone(),
+            hash: image.hash,
+            body: Body::Script(Script {
+                modules: modules.required(),
+                image,
+                previous,
+                handed_over: State::json(handed_over),
+            }),
             settings,
             limits,
             on_error: entry.on_error,
@@ -109,56 +147,95 @@ impl Policy {
             declares,
             services: services.clone(),
             backends,
-            previous,
-            handed_over,
         })
     }
 
-    /// A state of this policy, from its bytecode, with the surroundings of where it is to run.
-    pub(crate) fn instantiate(&self, host: Host) -> Result<PolicyState, LoadError> {
-        let modules = Rc::new(Modules::loaded(&self.modules));
-        PolicyState::build(
-            &self.image,
-            &self.limits,
-            &self.settings,
-            modules,
-            host,
-            &self.previous,
-        )
-        .map(|(state, _, _)| state)
+    /// A policy that is a compiled plugin.
+    pub(crate) fn compiled(
+        entry: &PolicyEntry,
+        name: Arc<str>,
+        file: Arc<str>,
+        path: PathBuf,
+        hash: [u8; 32],
+        plugin: Arc<Plugin>,
+        services: &Arc<Services>,
+    ) -> Result<Self, LoadError> {
+        sensible(entry).map_err(|message| LoadError::new(&*file, None, message))?;
+        Ok(Self {
+            name,
+            file,
+            path,
+            hash,
+            declares: plugin.declares().clone(),
+            body: Body::Plugin(plugin),
+            settings: settings(&entry.settings),
+            limits: Limits::of(entry),
+            on_error: entry.on_error,
+            on_timeout: entry.on_timeout,
+            breaker: entry.breaker,
+            services: services.clone(),
+            backends: Arc::default(),
+        })
+    }
+
+    /// Its script, if it is one.
+    pub(crate) fn script(&self) -> Option<&Script> {
+        match &self.body {
+            Body::Script(script) => Some(script),
+            Body::Plugin(_) => None,
+        }
+    }
+
+    /// Its plugin, if it is one.
+    pub(crate) fn plugin(&self) -> Option<&Arc<Plugin>> {
+        match &self.body {
+            Body::Plugin(plugin) => Some(plugin),
+            Body::Script(_) => None,
+        }
+    }
+
+    /// What it hands over to the next policy of its name.
+    pub(crate) fn handed_over(&self) -> State {
+        match &self.body {
+            Body::Script(script) => script.handed_over.clone(),
+            Body::Plugin(plugin) => plugin.handed_over(),
+        }
+    }
+
+    /// A state of this script, from its bytecode, with the surroundings of where it is to run.
+    pub(crate) fn instantiate(&self, script: &Script, host: Host) -> Result<PolicyState, LoadError> {
+        self.build(script, &script.image, host)
     }
 
     /// The same with line counts, which makes it slower.
-    pub(crate) fn instantiate_traced(&self, host: Host) -> Result<PolicyState, LoadError> {
-        let broken = |error: mlua::Error| LoadError::new(&*self.image.file, None, error.to_string());
+    pub(crate) fn instantiate_traced(&self, script: &Script, host: Host) -> Result<PolicyState, LoadError> {
+        let broken = |error: mlua::Error| LoadError::new(&*self.file, None, error.to_string());
         let image = Image {
-            bytecode: sandbox::compile_traced(&self.image.source)
+            bytecode: sandbox::compile_traced(&script.image.source)
                 .map_err(broken)?
                 .into(),
-            ..self.image.clone()
+            ..script.image.clone()
         };
-        let modules = Rc::new(Modules::loaded(&self.modules));
-        PolicyState::build(
-            &image,
-            &self.limits,
-            &self.settings,
-            modules,
-            host,
-            &self.previous,
-        )
-        .map(|(state, _, _)| state)
+        self.build(script, &image, host)
+    }
+
+    fn build(&self, script: &Script, image: &Image, host: Host) -> Result<PolicyState, LoadError> {
+        let modules = Rc::new(Modules::loaded(&script.modules));
+        let previous = script.previous.for_script();
+        PolicyState::build(image, &self.limits, &self.settings, modules, host, &previous)
+            .map(|(state, _, _)| state)
     }
 
     /// What logs and metrics call it.
     pub(crate) fn name(&self) -> &Arc<str> {
-        &self.image.name
+        &self.name
     }
 }
 
 /// Whether the limits of an entry leave it anything to do.
 fn sensible(entry: &PolicyEntry) -> Result<(), String> {
     let name = &entry.name;
-    if entry.budget.is_zero() || entry.load_budget.is_zero() {
+    if entry.budget.is_zero() || entry.load_budget().is_zero() {
         return Err(format!(
             "policy `{name}`: `budget` and `load_budget` must be longer than nothing, such as \"5ms\""
         ));
@@ -172,7 +249,7 @@ fn sensible(entry: &PolicyEntry) -> Result<(), String> {
 }
 
 /// Settings as JSON: what TOML has more than JSON, dates, are strings.
-fn settings(table: &toml::Table) -> Json {
+pub(crate) fn settings(table: &toml::Table) -> Json {
     fn value(from: &toml::Value) -> Json {
         match from {
             toml::Value::String(s) => Json::String(s.clone()),
@@ -195,8 +272,7 @@ fn settings(table: &toml::Table) -> Json {
 impl Policy {
     /// Asks the policy's `credentials` function in a state of its own.
     pub(crate) fn credentials(&self, client_id: &str) -> Result<(String, String), LoadError> {
-        let file = &*self.image.file;
-        let state = self.instantiate(Host::of(self))?;
+        let file = &*self.file;
         let wrong = || {
             LoadError::new(
                 file,
@@ -205,6 +281,8 @@ impl Policy {
             )
             .help("return two strings: `return username, password`")
         };
+        let script = self.script().ok_or_else(wrong)?;
+        let state = self.instantiate(script, Host::of(self))?;
         let function = state.named("credentials").ok_or_else(wrong)?;
         let answer = state
             .call::<(mlua::Value, mlua::Value)>(&function, client_id)

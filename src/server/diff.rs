@@ -60,7 +60,7 @@ fn numbers(log: &[Record]) -> Vec<u64> {
 fn sources(generation: &Generation) -> BTreeMap<&str, String> {
     let files = generation.sources();
     files
-        .map(|(file, text)| (file, String::from_utf8_lossy(text).into_owned()))
+        .map(|(file, text)| (file, String::from_utf8_lossy(&text).into_owned()))
         .collect()
 }
 

@@ -3,6 +3,7 @@
 //! *Invariant*: nothing below this module knows how many of anything there are, or in which order they start.
 
 mod admin;
+mod chain;
 mod diff;
 mod listeners;
 mod operations;
@@ -11,6 +12,7 @@ mod settings;
 mod shards;
 mod socket;
 mod sys;
+mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,9 +36,16 @@ use admin::Ways;
 use operations::Broker;
 pub use reload::{policies, refused};
 use shards::Running;
+use wishes::Wishes;
 
 /// Results of topic look-ups that a shard remembers.
 const MATCH_CACHE: usize = 65_536;
+
+/// Where copies of plugins lie, in the data folder, for the moment that it takes to map them.
+const PLUGIN_COPIES: &str = "run/plugins";
+
+/// How long plugins may take at the end, all together.
+const PLUGINS_END: Duration = Duration::from_secs(10);
 
 /// Events that may wait for observers on one shard.
 const OBSERVER_QUEUE: usize = 8_192;
@@ -51,6 +60,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let hook_metrics = Arc::new(HookMetrics::default());
     let chain = reload::policies(config)?;
     let services = Arc::new(Services::default());
+    services.keep_plugins_in(&config.server.data.join(PLUGIN_COPIES));
     let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1, &services);
     let generation = Arc::new(loaded.map_err(reload::refused)?);
 
@@ -102,6 +112,9 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config,
     )?;
 
+    // The shards have its plugins now.
+    generation.let_go();
+    services.serve(Box::new(Wishes(Arc::clone(&shared))));
     let result = runtime.block_on(async {
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
@@ -110,6 +123,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         exporter.register(Box::new(PolicyMetrics {
             hooks: Arc::clone(&hook_metrics),
             reloader: Arc::clone(&reloader),
+            services: Arc::clone(&services),
         }));
         let state = AdminState {
             exporter: Arc::new(exporter),
@@ -133,6 +147,9 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     // With it goes the last who might still reload, while the shards are there to answer.
     drop(runtime);
     running.stop();
+    if !services.plugins_have_ended(PLUGINS_END) {
+        tracing::warn!("some plugins have not ended their threads; the process ends them");
+    }
     result
 }
 

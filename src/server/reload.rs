@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+use super::chain::ConfigFile;
 use crate::config::{Config, PolicyEntry, Source};
-use crate::hooks::{Generation, LoadError, ReloadSettings, Reloader, Services, Shards, Watch};
+use crate::hooks::{ChainSource, Generation, LoadError, ReloadSettings, Reloader, Services, Shards, Watch};
 use crate::shard::{Control, Shared};
 
 /// The demo's policies, for a binary that is started where no files are.
@@ -69,6 +70,8 @@ pub(super) fn start(
         watching: config.policy_watch,
         data: Some(config.server.data.clone()),
         services: Arc::clone(services),
+        plugins: Some(config.plugins()),
+        chain: ConfigFile::of(config).map(|file| Arc::new(file) as Arc<dyn ChainSource>),
     };
     let reloader = Reloader::start(settings, current, AllShards(Arc::clone(shared)))
         .context("the policies' files cannot be watched")?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::slot::Slot;
 use super::{Admission, Inspect, Shard, ShardRef};
 use crate::codec::ReasonCode;
-use crate::hooks::{Generation, Hook, LoadError, NewMessage, Watch};
+use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
 use crate::instance::SessionKey;
 use crate::session::Close;
 use crate::transport::Detached;
@@ -42,6 +42,10 @@ pub enum Control {
     P2p(SessionKey, Box<NewMessage>),
     /// Ask again whether subscriptions are allowed: this session's, or all.
     Reauthorize(Option<SessionKey>),
+    /// Tell what is known of this session.
+    Session(SessionKey, SessionReply),
+    /// Do what a compiled plugin has asked for; the permit is its place in the queue.
+    Effect(Box<Effect>, OwnedSemaphorePermit),
     /// Answer an operator.
     Inspect(Inspect),
     /// Publish these `$SYS` topics.
@@ -114,6 +118,8 @@ impl Shard {
             }
             Control::P2p(key, message) => self.send_to_key(&key, &message),
             Control::Reauthorize(whose) => self.withdraw_later(whose),
+            Control::Session(key, reply) => reply.send(self.session_facts(&key)),
+            Control::Effect(effect, _place) => self.run_effect(*effect),
             Control::Inspect(question) => self.inspect(question),
             Control::Sys(topics) => self.publish_sys(&topics),
             Control::Drain(reply) => self.drain(reply),

@@ -7,7 +7,7 @@ use super::inspect::{ClientsQuery, Inspect};
 use super::slot::Slot;
 use super::{Control, Shard, ShardRef, Shared};
 use crate::codec::ReasonCode;
-use crate::hooks::{Effect, NewMessage, SessionSeen, SessionsQuery};
+use crate::hooks::{Effect, NewMessage, SessionFacts, SessionSeen, SessionsQuery};
 use crate::instance::SessionKey;
 use crate::message::{Delivery, Origin, Publication};
 use crate::session::Close;
@@ -23,35 +23,63 @@ impl Shard {
     /// Does what scripts have asked for in this turn.
     pub(super) fn run_effects(&mut self) {
         for effect in self.hooks.take_effects(A_TURN) {
-            match effect {
-                Effect::Publish(message) => self.publish_new(message),
-                Effect::P2p { client_id, message } => self.send_to_client(&client_id, message),
-                Effect::Kick {
-                    client_id,
-                    code,
-                    reason,
-                } => {
+            self.run_effect(effect);
+        }
+    }
+
+    /// Does one thing that a policy has asked for.
+    pub(super) fn run_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Publish(message) => self.publish_new(message),
+            Effect::P2p { client_id, message } => self.send_to_client(&client_id, message),
+            Effect::Kick {
+                client_id,
+                code,
+                reason,
+            } => {
+                let key = self.key_of(&client_id);
+                let home = self.shared.home(&key);
+                self.shared.control(home, Control::Kick(key, code, reason, None));
+            }
+            Effect::Sessions(query, reply) => {
+                let shared = Arc::clone(&self.shared);
+                tokio::task::spawn_local(async move { reply.send(sessions(&shared, query).await) });
+            }
+            Effect::Reauthorize { client_id } => match client_id {
+                Some(client_id) => {
                     let key = self.key_of(&client_id);
                     let home = self.shared.home(&key);
-                    self.shared.control(home, Control::Kick(key, code, reason, None));
+                    self.shared.control(home, Control::Reauthorize(Some(key)));
                 }
-                Effect::Sessions(query, reply) => {
-                    let shared = Arc::clone(&self.shared);
-                    tokio::task::spawn_local(async move { reply.send(sessions(&shared, query).await) });
+                None => {
+                    for shard in 0..u16::try_from(self.shared.controls.len()).unwrap_or(u16::MAX) {
+                        self.shared.control(shard, Control::Reauthorize(None));
+                    }
                 }
-                Effect::Reauthorize { client_id } => match client_id {
-                    Some(client_id) => {
-                        let key = self.key_of(&client_id);
-                        let home = self.shared.home(&key);
-                        self.shared.control(home, Control::Reauthorize(Some(key)));
-                    }
-                    None => {
-                        for shard in 0..u16::try_from(self.shared.controls.len()).unwrap_or(u16::MAX) {
-                            self.shared.control(shard, Control::Reauthorize(None));
-                        }
-                    }
-                },
+            },
+            Effect::Session(client_id, reply) => {
+                let key = self.key_of(&client_id);
+                let home = self.shared.home(&key);
+                self.shared.control(home, Control::Session(key, reply));
             }
+        }
+    }
+
+    /// What is known of a session that would live here.
+    pub(super) fn session_facts(&self, key: &SessionKey) -> Option<SessionFacts> {
+        let at = self.by_key.get(key)?;
+        match self.slots.get(*at as usize)? {
+            Slot::Live(live) => Some(SessionFacts {
+                connected: true,
+                subscriptions: live.session.subscriptions.len() as u64,
+                queued: live.session.queued_len() as u64,
+            }),
+            // What waits in the store is not counted.
+            Slot::Absent(absent) => Some(SessionFacts {
+                connected: false,
+                subscriptions: absent.subscriptions as u64,
+                queued: 0,
+            }),
         }
     }
 

@@ -43,8 +43,28 @@ impl Chain {
             )
         };
         entry
-            .ask_waiting(subject, begin, |_, said| outcomes(said, messages.len()))
+            .ask_waiting(
+                subject,
+                begin,
+                |_, said| outcomes(said, messages.len()),
+                |desk| desk.rule_action(rule, messages),
+            )
             .await
-            .unwrap_or_else(|_| again())
+            .map_or_else(
+                |_| again(),
+                // A plugin's empty list says that all are done with.
+                |outcomes| match outcomes.len() {
+                    0 => vec![ActionOutcome::Done; messages.len()],
+                    given if given == messages.len() => outcomes,
+                    given => {
+                        let wanted = messages.len();
+                        tracing::warn!(
+                            policy,
+                            "rule_action answered {given} results for {wanted} messages"
+                        );
+                        again()
+                    }
+                },
+            )
     }
 }

@@ -12,6 +12,7 @@ use crate::hooks::client::Client;
 use crate::hooks::lua::answer::{Vote, publish_vote, subscribe_vote};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
+use crate::hooks::native::{Desk, Reply};
 use crate::hooks::verdict::{Answer, Denial, PublishDecision, SubscribeDecision};
 use crate::message::Origin;
 use dunlin_plugin_api::Hook;
@@ -118,12 +119,16 @@ impl Chain {
             if tally.is_decided() {
                 break;
             }
-            let vote = entry.ask(subject, |state, function| {
-                state.with_context(client, |ctx| {
-                    let arguments = publish_arguments(entry, state, ctx, request)?;
-                    publish_vote(HOOK.name(), &state.ask(function, arguments)?)
-                })
-            });
+            let vote = entry.ask(
+                subject,
+                |state, function| {
+                    state.with_context(client, |ctx| {
+                        let arguments = publish_arguments(entry, state, ctx, request)?;
+                        publish_vote(HOOK.name(), &state.ask(function, arguments)?)
+                    })
+                },
+                |desk| publish_call(entry, desk, client, request),
+            );
             tally.count(entry, publish_vote_or_stale(entry, client, request, vote));
         }
         self.publish_answer(tally)
@@ -152,7 +157,12 @@ impl Chain {
                 })
             };
             let vote = entry
-                .ask_waiting(subject, begin, |_, said| publish_vote(HOOK.name(), said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |_, said| publish_vote(HOOK.name(), said),
+                    |desk| publish_call(entry, desk, client, request),
+                )
                 .await;
             tally.count(entry, publish_vote_or_stale(entry, client, request, vote));
         }
@@ -175,12 +185,16 @@ impl Chain {
             if tally.is_decided() {
                 break;
             }
-            let vote = entry.ask(subject, |state, function| {
-                state.with_context(client, |ctx| {
-                    let arguments = subscribe_arguments(entry, ctx, request);
-                    subscribe_vote(HOOK.name(), &state.ask(function, arguments)?)
-                })
-            });
+            let vote = entry.ask(
+                subject,
+                |state, function| {
+                    state.with_context(client, |ctx| {
+                        let arguments = subscribe_arguments(entry, ctx, request);
+                        subscribe_vote(HOOK.name(), &state.ask(function, arguments)?)
+                    })
+                },
+                |desk| subscribe_call(entry, desk, client, request),
+            );
             tally.count(entry, subscribe_vote_or_stale(entry, client, request, vote));
         }
         self.subscribe_answer(tally)
@@ -209,7 +223,12 @@ impl Chain {
                 })
             };
             let vote = entry
-                .ask_waiting(subject, begin, |_, said| subscribe_vote(HOOK.name(), said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |_, said| subscribe_vote(HOOK.name(), said),
+                    |desk| subscribe_call(entry, desk, client, request),
+                )
                 .await;
             tally.count(entry, subscribe_vote_or_stale(entry, client, request, vote));
         }
@@ -275,6 +294,34 @@ impl Chain {
             cache: tally.cache,
         }
     }
+}
+
+/// The same question to a plugin.
+#[inline]
+pub(super) fn publish_call(
+    entry: &Entry,
+    desk: &Desk,
+    client: &Client,
+    request: &PublishRequest<'_>,
+) -> Result<Reply<Vote<()>>, Fault> {
+    const HOOK: Hook = Hook::AuthorizePublish;
+    let declares = &entry.policy.declares;
+    desk.authorize_publish(
+        client,
+        request,
+        declares.shown(HOOK),
+        declares.payload.contains(HOOK),
+    )
+}
+
+pub(super) fn subscribe_call(
+    entry: &Entry,
+    desk: &Desk,
+    client: &Client,
+    request: &SubscribeRequest<'_>,
+) -> Result<Reply<Vote<QoS>>, Fault> {
+    let shown = entry.policy.declares.shown(Hook::AuthorizeSubscribe);
+    desk.authorize_subscribe(client, request, shown)
 }
 
 pub(super) fn publish_arguments<'a>(

@@ -29,7 +29,12 @@ impl Chain {
                 state.with_context(client, |ctx| state.ask_waiting(function, (ctx, table)))
             };
             let answer = entry
-                .ask_waiting(subject, begin, |_, said| connect_change(said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |_, said| connect_change(said),
+                    |desk| desk.connect(client, connect),
+                )
                 .await;
             match answer {
                 Ok(ConnectChange::Pass) => {}
@@ -64,11 +69,15 @@ impl ShardHooks {
         };
         let mut all = ConnackPatch::default();
         for entry in self.chain.asked(HOOK) {
-            let answer = entry.ask(subject, |state, function| {
-                let table = connack_table(&state.sandbox().lua, connack);
-                let table = table.map_err(|error| Fault::from_lua(&error, None))?;
-                state.with_context(client, |ctx| connack_change(&state.ask(function, (ctx, table))?))
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    let table = connack_table(&state.sandbox().lua, connack);
+                    let table = table.map_err(|error| Fault::from_lua(&error, None))?;
+                    state.with_context(client, |ctx| connack_change(&state.ask(function, (ctx, table))?))
+                },
+                |desk| desk.connack(client, connack),
+            );
             // A failure changes nothing: the client is in.
             if let Ok(patch) = answer {
                 all.merge(patch);
@@ -86,18 +95,22 @@ impl ShardHooks {
             about: name,
         };
         self.chain.asked(HOOK).find_map(|entry| {
-            let answer = entry.ask(subject, |state, function| {
-                let said = state.ask(function, (instance, name))?;
-                match &said.other {
-                    Value::Nil => Ok(None),
-                    other => other
-                        .as_number()
-                        .or_else(|| other.as_integer().map(|n| n as f64))
-                        .filter(|n| *n >= 0.0)
-                        .map(Some)
-                        .ok_or_else(|| Fault::answer("limit returns a number, 0 or more, or nothing")),
-                }
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    let said = state.ask(function, (instance, name))?;
+                    match &said.other {
+                        Value::Nil => Ok(None),
+                        other => other
+                            .as_number()
+                            .or_else(|| other.as_integer().map(|n| n as f64))
+                            .filter(|n| *n >= 0.0)
+                            .map(Some)
+                            .ok_or_else(|| Fault::answer("limit returns a number, 0 or more, or nothing")),
+                    }
+                },
+                |desk| desk.limit(instance, name),
+            );
             let key = (entry.policy.name().clone(), Arc::from(name));
             match answer {
                 Ok(limit) => {

@@ -37,7 +37,8 @@ impl Chain {
         let Some(entry) = owner else {
             return Controlled::default();
         };
-        let held = Rc::new(RefCell::new(Some(Shown::of(event))));
+        let shown = Shown::of(event);
+        let held = Rc::new(RefCell::new(Some(shown.clone())));
         let begin = |state: &PolicyState, function: &Function| {
             let sandbox = state.sandbox();
             let message = sandbox.lua.create_userdata(Message {
@@ -48,7 +49,12 @@ impl Chain {
             state.with_context(client, |ctx| state.ask_waiting(function, (ctx, message)))
         };
         let answer = entry
-            .ask_waiting(subject, begin, |_, said| control_answer(Hook::Control, said))
+            .ask_waiting(
+                subject,
+                begin,
+                |_, said| control_answer(Hook::Control, said),
+                |desk| desk.control(client, &shown),
+            )
             .await;
         held.take();
         answer.unwrap_or_default()
@@ -69,7 +75,12 @@ impl Chain {
                 })
             };
             let answer = entry
-                .ask_waiting(subject, begin, |_, said| control_answer(Hook::Expiring, said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |_, said| control_answer(Hook::Expiring, said),
+                    |desk| desk.expiring(client, expires_at, ended),
+                )
                 .await;
             if let Ok(answer) = answer {
                 all.merge(answer);

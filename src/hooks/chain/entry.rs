@@ -13,7 +13,8 @@ use crate::hooks::lua::fair::{self, Fair};
 use crate::hooks::lua::fault::{Fault, FaultKind};
 use crate::hooks::lua::state::PolicyState;
 use crate::hooks::lua::waiting::Waiting;
-use crate::hooks::policy::Policy;
+use crate::hooks::native::{Desk, Reply, Said as Answers};
+use crate::hooks::policy::{Body, Policy};
 use crate::hooks::watch::{Offence, Watch};
 use dunlin_plugin_api::{Hook, Kind};
 use mlua::Function;
@@ -47,8 +48,7 @@ pub(crate) struct Subject<'a> {
 
 pub(crate) struct Entry {
     pub(crate) policy: Arc<Policy>,
-    /// Dropped when it is spoilt, and built again at the next call.
-    state: RefCell<Option<Rc<PolicyState>>>,
+    answers: Answering,
     host: Host,
     breaker: RefCell<Breaker>,
     pub(crate) counters: Arc<EntryCounters>,
@@ -66,6 +66,14 @@ pub(crate) struct Entry {
     unlogged: Cell<u64>,
 }
 
+/// What answers here.
+enum Answering {
+    /// A script's state; dropped when it is spoilt, and built again at the next call.
+    State(RefCell<Option<Rc<PolicyState>>>),
+    /// A plugin.
+    Desk(Desk),
+}
+
 impl Entry {
     pub(crate) fn build(
         policy: &Arc<Policy>,
@@ -79,8 +87,15 @@ impl Entry {
         // The breaker of the generation before does not count against this one.
         set(&counters.open, 0);
         set(&counters.slow, 0);
+        let answers = match &policy.body {
+            Body::Script(script) => {
+                let state = policy.instantiate(script, host.clone())?;
+                Answering::State(RefCell::new(Some(Rc::new(state))))
+            }
+            Body::Plugin(plugin) => Answering::Desk(plugin.desk()?),
+        };
         Ok(Self {
-            state: RefCell::new(Some(Rc::new(policy.instantiate(host.clone())?))),
+            answers,
             host,
             breaker: RefCell::new(Breaker::new(policy.breaker)),
             counters,
@@ -106,9 +121,34 @@ impl Entry {
         &self.host
     }
 
-    /// Its state, unless that was spoilt by the last call.
-    pub(crate) fn state(&self) -> Option<Rc<PolicyState>> {
-        self.state.borrow().clone()
+    /// Its desk, if it is a plugin.
+    pub(crate) fn desk(&self) -> Option<&Desk> {
+        match &self.answers {
+            Answering::Desk(desk) => Some(desk),
+            Answering::State(_) => None,
+        }
+    }
+
+    /// It begins or ceases to serve: tasks, timers, and what it may do to the world outside.
+    pub(crate) fn set_active(&self, active: bool) {
+        self.host.tasks.set_active(active);
+        if let Answering::Desk(desk) = &self.answers {
+            desk.set_active(active);
+        }
+    }
+
+    /// It serves no more: its tasks end, and it is told. (A plugin is told when the last shard has let go of it.)
+    pub(crate) fn retire(&self, reason: &str) {
+        self.host.tasks.end();
+        match &self.answers {
+            Answering::Desk(desk) => desk.retire(reason),
+            // Not one that was spoilt by its last call.
+            Answering::State(state) => {
+                if let Some(state) = &*state.borrow() {
+                    state.unload(reason);
+                }
+            }
+        }
     }
 
     /// Whether its calls took long again and again, so that they had better wait their turn.
@@ -141,15 +181,25 @@ impl Entry {
         self.stale.get(self.stale.key(key))
     }
 
-    /// Asks the policy: `run` makes the call and reads its answer. The entry must have the hook.
+    /// Asks the policy: of a script `run` makes the call and reads its answer, of a plugin `call` does. The entry must have
+    /// the hook.
     #[inline]
     pub(crate) fn ask<R>(
         &self,
         subject: Subject<'_>,
         run: impl FnOnce(&PolicyState, &Function) -> Result<R, Fault>,
+        call: impl FnOnce(&Desk) -> Result<Reply<R>, Fault>,
     ) -> Result<R, Failed> {
         let began = self.admit(subject)?;
-        let state = self.state.borrow();
+        let state = match &self.answers {
+            Answering::State(state) => state.borrow(),
+            Answering::Desk(desk) => {
+                let clock = Coarse::now();
+                let answer = call(desk).and_then(Reply::at_once);
+                let answer = self.in_time(began, clock, answer);
+                return self.finish_inline(subject, began, answer);
+            }
+        };
         let answer = match &*state {
             Some(state) => answer(state, subject.hook, run),
             None => {
@@ -162,12 +212,14 @@ impl Entry {
         self.finish_inline(subject, began, answer)
     }
 
-    /// Asks the policy in a coroutine that may wait. `begin` starts the call and `read` reads its answer.
-    pub(crate) async fn ask_waiting<R>(
+    /// Asks the policy so that it may wait. Of a script `begin` starts the call in a coroutine and `read` reads its answer, of
+    /// a plugin `call` does both.
+    pub(crate) async fn ask_waiting<R: Answers>(
         &self,
         subject: Subject<'_>,
         begin: impl FnOnce(&PolicyState, &Function) -> Result<Waiting<RawSaid>, Fault>,
         read: impl FnOnce(&PolicyState, &Said) -> Result<R, Fault>,
+        call: impl FnOnce(&Desk) -> Result<Reply<R>, Fault>,
     ) -> Result<R, Failed> {
         let kind = match subject.hook.kind() {
             Kind::Observe | Kind::Life | Kind::Action => fair::IN_BACKGROUND,
@@ -176,8 +228,11 @@ impl Entry {
         let turn = fair::turn(kind).await;
         let watched = self.admit(subject)?;
         let began = Instant::now();
-        let state = self.state.borrow().clone();
         let answer = async {
+            let state = match &self.answers {
+                Answering::State(state) => state.borrow().clone(),
+                Answering::Desk(desk) => return self.ask_desk(desk, kind, turn, call).await,
+            };
             let state = match state {
                 Some(state) => state,
                 None => self.rebuild()?,
@@ -190,9 +245,7 @@ impl Entry {
                     self.pace.took(call.spent(), &self.counters, self.policy.name());
                     read(&state, &Said::read(said?))
                 }
-                Err(_late) => Err(Fault::timeout(format!(
-                    "the call waited longer than its {patience:?} (`wait`)"
-                ))),
+                Err(_late) => Err(waited_too_long(patience)),
             }
         }
         .await;
@@ -202,6 +255,57 @@ impl Entry {
             watch.called(Duration::ZERO, || self.offence(subject, String::new()));
         }
         self.finish(subject, None, answer)
+    }
+
+    /// A plugin computes in its turn, and is waited for outside of it.
+    async fn ask_desk<R: Answers>(
+        &self,
+        desk: &Desk,
+        kind: fair::Kind,
+        turn: fair::Turn,
+        call: impl FnOnce(&Desk) -> Result<Reply<R>, Fault>,
+    ) -> Result<R, Fault> {
+        let began = Instant::now();
+        let reply = call(desk);
+        let took = began.elapsed();
+        fair::took(kind, took);
+        drop(turn);
+        self.pace.took(took, &self.counters, self.policy.name());
+        if took > self.policy.limits.budget {
+            return Err(self.overran(took));
+        }
+        match reply? {
+            Reply::Now(answer) => Ok(answer),
+            Reply::Later(late) => {
+                let patience = self.policy.limits.wait;
+                let waited = tokio::time::timeout(patience, late).await;
+                waited.unwrap_or_else(|_late| Err(waited_too_long(patience)))
+            }
+        }
+    }
+
+    /// What a plugin's call came to, unless it took longer than its `budget`: nothing can stop it, so it is seen afterwards. Calls
+    /// that are timed are seen as they are, all others by a clock that costs little and counts in milliseconds.
+    #[inline]
+    fn in_time<R>(&self, began: Option<Began>, clock: Coarse, answer: Result<R, Fault>) -> Result<R, Fault> {
+        let budget = self.policy.limits.budget;
+        if let Some(took) = clock.took_more_than(budget) {
+            return Err(self.overran(took));
+        }
+        match began {
+            Some(Began::Timed(at) | Began::Watched(at, _)) if at.elapsed() > budget => {
+                Err(self.overran(at.elapsed()))
+            }
+            _ => answer,
+        }
+    }
+
+    #[cold]
+    fn overran(&self, took: Duration) -> Fault {
+        Fault::timeout(format!(
+            "the call took {took:?}, longer than its {:?} (`budget`)",
+            self.policy.limits.budget
+        ))
     }
 
     /// Whether the policy may wait in this hook: where a packet rests meanwhile, only if it says so.
@@ -291,12 +395,15 @@ impl Entry {
     /// Builds the state anew, after it was dropped.
     #[cold]
     fn rebuild(&self) -> Result<Rc<PolicyState>, Fault> {
+        let (Answering::State(held), Some(script)) = (&self.answers, self.policy.script()) else {
+            return Err(Fault::answer("it has no state"));
+        };
         count(&self.counters.rebuilt);
-        let built = self.policy.instantiate(self.host.clone());
+        let built = self.policy.instantiate(script, self.host.clone());
         let state = Rc::new(
             built.map_err(|error| Fault::answer(format!("its state could not be built again: {error}")))?,
         );
-        *self.state.borrow_mut() = Some(state.clone());
+        *held.borrow_mut() = Some(state.clone());
         Ok(state)
     }
 
@@ -309,12 +416,16 @@ impl Entry {
         } else {
             &self.counters.errors
         });
-        if fault.kind == FaultKind::Spoilt {
-            self.state.borrow_mut().take();
-            self.host.tasks.end_tasks();
+        match (&fault.kind, &self.answers) {
+            (FaultKind::Spoilt, Answering::State(state)) => {
+                state.borrow_mut().take();
+                self.host.tasks.end_tasks();
+            }
+            (FaultKind::Panicked, _) => count(&self.counters.panics),
+            _ => {}
         }
         let name = &**self.policy.name();
-        let fault = fault.of_file(&self.policy.image.file);
+        let fault = fault.of_file(&self.policy.file);
         if self.logged.get().is_none_or(|logged| now - logged >= LOG_EVERY) {
             let unlogged = self.unlogged.take();
             self.logged.set(Some(now));
@@ -369,6 +480,37 @@ enum Began {
     /// And how much time the thread had had: while a generation is being watched it is judged by what its calls cost, not
     /// by what else the machine has to do.
     Watched(Instant, Duration),
+}
+
+/// A clock that costs a few nanoseconds and moves in steps.
+#[derive(Clone, Copy)]
+struct Coarse(Duration);
+
+impl Coarse {
+    #[inline]
+    fn now() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+        Self(Duration::try_from(now).unwrap_or_default())
+    }
+
+    /// How long it is at least since then, if that is more.
+    #[inline]
+    fn took_more_than(self, budget: Duration) -> Option<Duration> {
+        let took = Self::now().0.saturating_sub(self.0);
+        if took.is_zero() {
+            return None;
+        }
+        let step = Duration::try_from(rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse));
+        let at_least = took.saturating_sub(step.unwrap_or_default());
+        (at_least > budget).then_some(at_least)
+    }
+}
+
+fn waited_too_long(patience: Duration) -> Fault {
+    Fault::timeout(format!(
+        "the call waited longer than its {} (`wait`)",
+        humantime::format_duration(patience)
+    ))
 }
 
 fn thread_time() -> Duration {

@@ -2,14 +2,17 @@
 //!
 //! The policies are asked in states of their own, built for this one question from the same sources and with line counts
 //! switched on: what serves is not touched. Only what they do to the outside world (a counter in `kv`, a request) is
-//! done once more.
+//! done once more. Of a compiled plugin there is one instance, which is asked once more; it has no lines.
 
-use super::authorize::{PublishRequest, SubscribeRequest, publish_arguments, subscribe_arguments};
+use super::authorize::{
+    PublishRequest, SubscribeRequest, publish_arguments, publish_call, subscribe_arguments, subscribe_call,
+};
 use super::entry::Entry;
 use super::{Chain, Host, PolicyState};
 use crate::hooks::client::Client;
 use crate::hooks::lua::answer::{Said, Vote, publish_vote, subscribe_vote};
 use crate::hooks::lua::fault::Fault;
+use crate::hooks::native::{Reply, Said as Answers};
 use crate::hooks::verdict::{PublishDecision, SubscribeDecision};
 use dunlin_plugin_api::Hook;
 use serde::Serialize;
@@ -60,7 +63,10 @@ impl Chain {
                 })
             };
             let read = |said: &Said| publish_vote("authorize_publish", said).map(|vote| show(&vote));
-            let said = ask(entry, Hook::AuthorizePublish, traced, begin, read).await;
+            let said = match entry.desk() {
+                None => ask(entry, Hook::AuthorizePublish, traced, begin, read).await,
+                Some(desk) => ask_desk(entry, || publish_call(entry, desk, client, request)).await,
+            };
             let last = said.said.starts_with("deny") || said.said.starts_with("disconnect");
             entries.push(said);
             if last {
@@ -90,7 +96,10 @@ impl Chain {
                 })
             };
             let read = |said: &Said| subscribe_vote("authorize_subscribe", said).map(|vote| show(&vote));
-            let said = ask(entry, Hook::AuthorizeSubscribe, traced, begin, read).await;
+            let said = match entry.desk() {
+                None => ask(entry, Hook::AuthorizeSubscribe, traced, begin, read).await,
+                Some(desk) => ask_desk(entry, || subscribe_call(entry, desk, client, request)).await,
+            };
             let last = said.said.starts_with("deny") || said.said.starts_with("disconnect");
             entries.push(said);
             if last {
@@ -140,9 +149,10 @@ type Counts = BTreeMap<i32, Vec<i32>>;
 
 impl Traced {
     fn build(entry: &Entry) -> Result<Self, String> {
+        let script = entry.policy.script().ok_or("it has no lines")?;
         let state = entry
             .policy
-            .instantiate_traced(Host::of(&entry.policy))
+            .instantiate_traced(script, Host::of(&entry.policy))
             .map_err(|error| error.to_string())?;
         let before = counts(&state);
         Ok(Self {
@@ -153,7 +163,11 @@ impl Traced {
 
     /// The `return` lines that were run since: of the function that begins on `hook`, and of all others.
     fn returns(&self, entry: &Entry, hook: i32) -> (Option<u32>, Vec<u32>) {
-        let source = String::from_utf8_lossy(&entry.policy.image.source);
+        let source = entry
+            .policy
+            .script()
+            .map_or(&[][..], |script| &script.image.source);
+        let source = String::from_utf8_lossy(source);
         let lines: Vec<&str> = source.lines().collect();
         let returns = |line: usize| {
             lines
@@ -188,6 +202,45 @@ fn counts(state: &PolicyState) -> Counts {
     counts
 }
 
+impl EntrySaid {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            policy: entry.policy.name().clone(),
+            file: entry.policy.file.clone(),
+            line: None,
+            through: Vec::new(),
+            said: String::new(),
+            took_us: 0.0,
+        }
+    }
+}
+
+/// What a plugin says.
+async fn ask_desk<T>(entry: &Entry, call: impl FnOnce() -> Result<Reply<Vote<T>>, Fault>) -> EntrySaid
+where
+    Vote<T>: Answers,
+{
+    let began = Instant::now();
+    let said = async {
+        match call()? {
+            Reply::Now(vote) => Ok(vote),
+            Reply::Later(late) => {
+                let waited = tokio::time::timeout(entry.policy.limits.wait, late).await;
+                waited.unwrap_or_else(|_| Err(Fault::timeout("it waited too long".to_owned())))
+            }
+        }
+    }
+    .await;
+    EntrySaid {
+        said: match said {
+            Ok(vote) => show(&vote),
+            Err(fault) => format!("failed: {}", fault.of_file(&entry.policy.file)),
+        },
+        took_us: began.elapsed().as_secs_f64() * 1e6,
+        ..EntrySaid::of(entry)
+    }
+}
+
 async fn ask(
     entry: &Entry,
     hook: Hook,
@@ -199,14 +252,7 @@ async fn ask(
         -> Result<crate::hooks::lua::waiting::Waiting<crate::hooks::lua::answer::RawSaid>, Fault>,
     read: impl FnOnce(&Said) -> Result<String, Fault>,
 ) -> EntrySaid {
-    let mut answer = EntrySaid {
-        policy: entry.policy.name().clone(),
-        file: entry.policy.image.file.clone(),
-        line: None,
-        through: Vec::new(),
-        said: String::new(),
-        took_us: 0.0,
-    };
+    let mut answer = EntrySaid::of(entry);
     let traced = match traced {
         Ok(traced) => traced,
         Err(why) => {
@@ -238,7 +284,7 @@ async fn ask(
         Ok(said) => answer.said = said,
         Err(fault) => {
             answer.line = fault.line.or(answer.line);
-            answer.said = format!("failed: {}", fault.of_file(&entry.policy.image.file));
+            answer.said = format!("failed: {}", fault.of_file(&entry.policy.file));
         }
     }
     answer

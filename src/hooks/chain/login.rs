@@ -81,7 +81,12 @@ impl Chain {
                 })
             };
             let vote = entry
-                .ask_waiting(subject, begin, |state, said| read_vote(HOOK, state, said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |state, said| read_vote(HOOK, state, said),
+                    |desk| desk.authenticate(request),
+                )
                 .await;
             if let Some(decision) = decide(entry, login_or_stale(entry, request, vote)) {
                 return decision;
@@ -117,7 +122,12 @@ impl Chain {
                 })
             };
             let vote = entry
-                .ask_waiting(subject, begin, |state, said| read_vote(HOOK, state, said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |state, said| read_vote(HOOK, state, said),
+                    |desk| desk.auth_continue(request),
+                )
                 .await;
             if let Some(decision) = decide(entry, vote) {
                 return decision;

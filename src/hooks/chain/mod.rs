@@ -93,17 +93,14 @@ impl Chain {
     /// Lets its tasks and timers run, or puts them aside.
     fn set_active(&self, active: bool) {
         for entry in &self.entries {
-            entry.host().tasks.set_active(active);
+            entry.set_active(active);
         }
     }
 
-    /// It serves no more: tasks and timers end, and each policy is told in `on_unload`.
+    /// It serves no more: tasks and timers end, and policies are told in `on_unload`.
     fn retire(&self, reason: &str) {
         for entry in &self.entries {
-            entry.host().tasks.end();
-            if let Some(state) = entry.state() {
-                state.unload(reason);
-            }
+            entry.retire(reason);
         }
     }
 }
@@ -189,6 +186,8 @@ impl ShardHooks {
     #[must_use]
     pub fn swap(&mut self, next: Rc<Chain>, watch: Option<&Arc<Watch>>) -> Retired {
         let before = std::mem::replace(&mut self.chain, next);
+        // A plugin that is in both does not cease to serve in between.
+        self.activate();
         before.set_active(false);
         let retired = match (watch, self.second.take()) {
             (Some(watch), None) => {
@@ -206,7 +205,6 @@ impl ShardHooks {
             }
         };
         self.watched_by(watch);
-        self.activate();
         retired
     }
 
@@ -225,9 +223,9 @@ impl ShardHooks {
         };
         self.watched_by(None);
         let failed = std::mem::replace(&mut self.chain, second.chain().clone());
+        self.activate();
         failed.set_active(false);
         failed.retire("rolled back");
-        self.activate();
         true
     }
 

@@ -101,11 +101,15 @@ impl Chain {
                 client: client.map(|client| &**client),
                 about: &topic,
             };
-            let answer = entry.ask(subject, |state, function| {
-                with_message(state, client, &changes.shown, |ctx, message| {
-                    change(hook, &state.ask(function, (ctx, message))?)
-                })
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    with_message(state, client, &changes.shown, |ctx, message| {
+                        change(hook, &state.ask(function, (ctx, message))?)
+                    })
+                },
+                |desk| desk.change(hook, client.map(|client| &**client), &changes.shown),
+            );
             if changes.count(hook, entry, answer) {
                 break;
             }
@@ -134,7 +138,12 @@ impl Chain {
                 state.with_context(client, |ctx| state.ask_waiting(function, (ctx, message)))
             };
             let answer = entry
-                .ask_waiting(subject, begin, |_, said| change(HOOK, said))
+                .ask_waiting(
+                    subject,
+                    begin,
+                    |_, said| change(HOOK, said),
+                    |desk| desk.change(HOOK, Some(client), &changes.shown),
+                )
                 .await;
             held.take();
             if changes.count(HOOK, entry, answer) {
@@ -157,11 +166,15 @@ impl Chain {
             if !entry.policy.declares.wants_origin(HOOK, shown.origin) {
                 continue;
             }
-            let answer = entry.ask(subject, |state, function| {
-                with_message(state, client, &shown, |ctx, message| {
-                    route_change(&state.ask(function, (ctx, message, receivers))?)
-                })
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    with_message(state, client, &shown, |ctx, message| {
+                        route_change(&state.ask(function, (ctx, message, receivers))?)
+                    })
+                },
+                |desk| desk.route(client.map(|client| &**client), &shown, receivers),
+            );
             match answer {
                 Ok(more) => {
                     if let Some(reason) = &more.drop {
@@ -191,11 +204,15 @@ impl Chain {
             about: target,
         };
         for entry in self.asked(HOOK) {
-            let vote = entry.ask(subject, |state, function| {
-                with_message(state, client, &shown, |ctx, message| {
-                    p2p_vote(&state.ask(function, (ctx, target, message))?)
-                })
-            });
+            let vote = entry.ask(
+                subject,
+                |state, function| {
+                    with_message(state, client, &shown, |ctx, message| {
+                        p2p_vote(&state.ask(function, (ctx, target, message))?)
+                    })
+                },
+                |desk| desk.p2p(client.map(|client| &**client), target, &shown),
+            );
             let denied = match vote {
                 Ok(Vote::Allow(()) | Vote::Next) => continue,
                 Ok(Vote::Deny(_, reason) | Vote::Disconnect(reason)) => {

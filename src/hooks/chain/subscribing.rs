@@ -7,7 +7,8 @@ use crate::config::hooks::AnswerFallback;
 use crate::hooks::client::Client;
 use crate::hooks::lua::answer::{Vote, publish_vote};
 use crate::hooks::lua::fault::Fault;
-use crate::hooks::lua::filters::{filters_of, filters_table, names_of, names_table};
+use crate::hooks::lua::filters::{filters_of, filters_table, is_counted, names_of, names_table};
+use crate::hooks::native::Reply;
 use dunlin_plugin_api::Hook;
 use std::sync::Arc;
 
@@ -27,13 +28,17 @@ impl ShardHooks {
                 client: Some(client),
                 about: &about,
             };
-            let answer = entry.ask(subject, |state, function| {
-                let table = filters_table(&state.sandbox().lua, &filters);
-                let table = table.map_err(|error| Fault::from_lua(&error, None))?;
-                state.with_context(client, |ctx| {
-                    filters_of(&state.ask(function, (ctx, table))?, asked)
-                })
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    let table = filters_table(&state.sandbox().lua, &filters);
+                    let table = table.map_err(|error| Fault::from_lua(&error, None))?;
+                    state.with_context(client, |ctx| {
+                        filters_of(&state.ask(function, (ctx, table))?, asked)
+                    })
+                },
+                |desk| counted(HOOK, desk.subscribe(client, &filters)?, asked),
+            );
             // A failure leaves the filters as they were: `authorize_subscribe` still decides about each.
             if let Ok(Some(rewritten)) = answer {
                 filters = rewritten;
@@ -54,11 +59,15 @@ impl ShardHooks {
                 client: Some(client),
                 about: &about,
             };
-            let answer = entry.ask(subject, |state, function| {
-                let table = names_table(&state.sandbox().lua, &filters);
-                let table = table.map_err(|error| Fault::from_lua(&error, None))?;
-                state.with_context(client, |ctx| names_of(&state.ask(function, (ctx, table))?, asked))
-            });
+            let answer = entry.ask(
+                subject,
+                |state, function| {
+                    let table = names_table(&state.sandbox().lua, &filters);
+                    let table = table.map_err(|error| Fault::from_lua(&error, None))?;
+                    state.with_context(client, |ctx| names_of(&state.ask(function, (ctx, table))?, asked))
+                },
+                |desk| counted(HOOK, desk.unsubscribe(client, &filters)?, asked),
+            );
             if let Ok(Some(rewritten)) = answer {
                 filters = rewritten;
             }
@@ -75,11 +84,15 @@ impl ShardHooks {
             about: topic,
         };
         self.chain.asked(HOOK).all(|entry| {
-            let vote = entry.ask(subject, |state, function| {
-                state.with_context(receiver, |ctx| {
-                    publish_vote(HOOK.name(), &state.ask(function, (ctx, topic))?)
-                })
-            });
+            let vote = entry.ask(
+                subject,
+                |state, function| {
+                    state.with_context(receiver, |ctx| {
+                        publish_vote(HOOK.name(), &state.ask(function, (ctx, topic))?)
+                    })
+                },
+                |desk| desk.authorize_deliver(receiver, topic),
+            );
             let allowed = match vote {
                 Ok(Vote::Allow(()) | Vote::Next) => true,
                 Ok(Vote::Deny(..) | Vote::Disconnect(_)) => false,
@@ -94,4 +107,16 @@ impl ShardHooks {
             allowed
         })
     }
+}
+
+/// Whether what a plugin made of the filters still has one for each that was asked for.
+fn counted<T>(
+    hook: Hook,
+    reply: Reply<Option<Vec<T>>>,
+    asked: usize,
+) -> Result<Reply<Option<Vec<T>>>, Fault> {
+    if let Reply::Now(Some(filters)) = &reply {
+        is_counted(hook.name(), filters.len(), asked)?;
+    }
+    Ok(reply)
 }

@@ -48,17 +48,22 @@ async fn tick(chain: &std::rc::Weak<Chain>, n: usize) -> Option<Duration> {
             SUBJECT,
             |state, function: &Function| state.ask_waiting(function, now),
             |_, said| match &said.other {
-                mlua::Value::Nil => Ok(None),
+                mlua::Value::Nil => Ok(None::<f64>),
                 value => value
                     .as_number()
                     .or_else(|| value.as_integer().map(|n| n as f64))
-                    .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                    .filter(|seconds| Duration::try_from_secs_f64(*seconds).is_ok())
                     .map(Some)
                     .ok_or_else(|| {
                         Fault::answer("on_tick returns the number of seconds until the next tick, or nothing")
                     }),
             },
+            |desk| desk.on_tick(now),
         )
         .await;
-    asked.unwrap_or(Some(AFTER_FAILURE))
+    match asked {
+        // A plugin may ask for more seconds than there are.
+        Ok(next) => next.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+        Err(_) => Some(AFTER_FAILURE),
+    }
 }

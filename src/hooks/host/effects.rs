@@ -1,15 +1,16 @@
-//! What scripts ask the broker to do. A script runs in the middle of a shard's turn, so nothing is done at once: it is
-//! written down here, and the shard does it when the turn ends.
+//! What policies ask the broker to do. A script runs in the middle of a shard's turn, so nothing is done at once: it is
+//! written down here, and the shard does it when the turn ends. A compiled plugin asks from any thread: [`Broker`].
 
 use crate::codec::ReasonCode;
 use crate::hooks::client::Client;
 use crate::hooks::verdict::NewMessage;
+use parking_lot::Mutex;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
 /// How much may wait on one shard: a script that asks for more within one turn is told so.
 const MOST: usize = 4096;
@@ -42,6 +43,60 @@ pub enum Effect {
     },
     /// Look who has a session, and tell who asks.
     Sessions(SessionsQuery, SessionsReply),
+    /// Look up the session of this client, and tell who asks.
+    Session(Arc<str>, SessionReply),
+}
+
+/// The broker, for those who are not on a shard's thread. `server` makes it.
+pub trait Broker: Send + Sync + fmt::Debug {
+    /// Whether there is an instance of that id.
+    fn has_instance(&self, id: &str) -> bool;
+
+    /// Has it done soon, on a shard. `place` is given back when it is done.
+    fn ask(&self, effect: Effect, place: OwnedSemaphorePermit);
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Whether a client is connected to it.
+    pub connected: bool,
+    /// How many subscriptions it has.
+    pub subscriptions: u64,
+    /// How many messages wait in it.
+    pub queued: u64,
+}
+
+/// Who is told what is known of a session, once; nothing when there is none.
+#[derive(Clone)]
+pub struct SessionReply(Arc<Mutex<Option<Tell>>>);
+
+type Tell = Box<dyn FnOnce(Option<SessionFacts>) + Send>;
+
+impl SessionReply {
+    pub(crate) fn new(tell: impl FnOnce(Option<SessionFacts>) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(tell)))))
+    }
+
+    /// Tells who asked.
+    pub fn send(&self, facts: Option<SessionFacts>) {
+        let tell = self.0.lock().take();
+        if let Some(tell) = tell {
+            tell(facts);
+        }
+    }
+}
+
+impl fmt::Debug for SessionReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionReply")
+    }
+}
+
+impl PartialEq for SessionReply {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// Which sessions are asked for.
@@ -68,17 +123,18 @@ pub struct SessionSeen {
 
 /// Where the answer goes, once.
 #[derive(Clone)]
-pub struct SessionsReply(Rc<Cell<Option<oneshot::Sender<Vec<SessionSeen>>>>>);
+pub struct SessionsReply(Arc<Mutex<Option<oneshot::Sender<Vec<SessionSeen>>>>>);
 
 impl SessionsReply {
     pub(crate) fn new() -> (Self, oneshot::Receiver<Vec<SessionSeen>>) {
         let (reply, answer) = oneshot::channel();
-        (Self(Rc::new(Cell::new(Some(reply)))), answer)
+        (Self(Arc::new(Mutex::new(Some(reply)))), answer)
     }
 
     /// Tells who asked, if somebody still waits.
     pub fn send(&self, sessions: Vec<SessionSeen>) {
-        if let Some(reply) = self.0.take() {
+        let reply = self.0.lock().take();
+        if let Some(reply) = reply {
             let _nobody_waits = reply.send(sessions);
         }
     }
@@ -92,7 +148,7 @@ impl fmt::Debug for SessionsReply {
 
 impl PartialEq for SessionsReply {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 

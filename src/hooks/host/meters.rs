@@ -6,7 +6,7 @@ use crate::hooks::services::{Meter, Wanted};
 use mlua::{Lua, Table, UserData, UserDataMethods, Value};
 
 /// Upper ends of a histogram's buckets when the script names none: times in seconds.
-const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
+pub(crate) const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0];
 /// How many labels a series may have, and how many buckets.
 const MOST: usize = 32;
 /// How long the name of a metric or a label may be, and a label's value.
@@ -58,13 +58,7 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         let make = lua.create_function(move |_, (name, labels): (Value, Value)| {
             let called = format!("metrics.{kind}");
             let name = text(&name, &called, 1, "name")?;
-            check_name(&name, "a metric", &called)?;
-            if let Some(ending) = ENDINGS.iter().find(|ending| name.ends_with(**ending)) {
-                return Err(mlua::Error::runtime(format!(
-                    "{called}: `{}` ends in `{ending}`, which Prometheus adds by itself; leave it out",
-                    &*name
-                )));
-            }
+            check_metric(&name).map_err(|why| mlua::Error::runtime(format!("{called}: {why}")))?;
             let labels = match &labels {
                 Value::Nil => None,
                 Value::Table(table) => Some(table),
@@ -88,16 +82,51 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     Ok(module)
 }
 
-fn check_name(name: &str, of: &str, called: &str) -> mlua::Result<()> {
+/// Whether a metric of a policy may have this name.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_metric(name: &str) -> Result<(), String> {
+    check_name(name, "a metric")?;
+    match ENDINGS.iter().find(|ending| name.ends_with(**ending)) {
+        None => Ok(()),
+        Some(ending) => Err(format!(
+            "`{name}` ends in `{ending}`, which Prometheus adds by itself; leave it out"
+        )),
+    }
+}
+
+/// Whether a series may have this label besides `before` others.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_label(name: &str, value: &str, before: usize) -> Result<(), String> {
+    check_name(name, "a label")?;
+    if TAKEN.contains(&name) {
+        return Err(format!("the label `{name}` is taken; give it another name"));
+    }
+    if value.len() > LONGEST {
+        return Err(format!(
+            "the label `{name}` has a value of {} bytes, {LONGEST} are allowed",
+            value.len()
+        ));
+    }
+    if before == MOST {
+        return Err(format!("there are more than {MOST} labels"));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, of: &str) -> Result<(), String> {
     let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic());
     let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if first && rest && name.len() <= LONGEST {
         return Ok(());
     }
     let name: String = name.chars().take(LONGEST).collect();
-    Err(mlua::Error::runtime(format!(
-        "{called}: `{name}` is no name of {of}: letters, digits and _, a letter first, {LONGEST} of them at most"
-    )))
+    Err(format!(
+        "`{name}` is no name of {of}: letters, digits and _, a letter first, {LONGEST} of them at most"
+    ))
 }
 
 fn read_labels(
@@ -112,12 +141,8 @@ fn read_labels(
         if has_buckets && name == "buckets" {
             continue;
         }
-        check_name(&name, "a label", called)?;
-        if TAKEN.contains(&name.as_str()) {
-            return Err(mlua::Error::runtime(format!(
-                "{called}: the label `{name}` is taken; give it another name"
-            )));
-        }
+        let said = |why| mlua::Error::runtime(format!("{called}: {why}"));
+        check_label(&name, "", 0).map_err(said)?;
         let plain = matches!(
             value,
             Value::String(_) | Value::Number(_) | Value::Integer(_) | Value::Boolean(_)
@@ -131,17 +156,7 @@ fn read_labels(
             ));
         }
         let value = value.to_string()?;
-        if value.len() > LONGEST {
-            return Err(mlua::Error::runtime(format!(
-                "{called}: the label `{name}` has a value of {} bytes, {LONGEST} are allowed",
-                value.len()
-            )));
-        }
-        if read.len() == MOST {
-            return Err(mlua::Error::runtime(format!(
-                "{called}: there are more than {MOST} labels"
-            )));
-        }
+        check_label(&name, &value, read.len()).map_err(said)?;
         read.push((name, value));
     }
     read.sort();

@@ -5,6 +5,7 @@ use super::kind;
 use super::message::{DELIVER_FIELDS, Fields, PATCH_FIELDS, WILL_FIELDS, new_message, patch, qos_of};
 use crate::codec::{QoS, ReasonCode};
 use crate::hooks::acl::{Acl, Rule};
+use crate::hooks::codes;
 use crate::hooks::suggest;
 use crate::hooks::verdict::{Controlled, Grant, NewMessage, Patch, Routed, SessionSettings};
 use crate::topic;
@@ -205,9 +206,9 @@ pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result
 }
 
 /// How much of a reason is kept, in bytes: answers are cached, and CONNACK has little room.
-const MAX_REASON: usize = 1024;
+pub(crate) const MAX_REASON: usize = 1024;
 /// How many rules a login may bring: they are kept with the connection and gone through for every question.
-const MAX_RULES: usize = 256;
+pub(crate) const MAX_RULES: usize = 256;
 
 const GRANT_FIELDS: &[&str] = &[
     "acl",
@@ -281,10 +282,11 @@ fn acl(rules: &Table) -> Result<Arc<Acl>, Fault> {
 /// A reason code that PUBACK, PUBREC and SUBACK all know (MQTT 5, table 2-6).
 fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
     match value.as_u32().and_then(|code| u8::try_from(code).ok()) {
-        Some(code @ (0x80 | 0x83 | 0x87 | 0x97)) => Ok(ReasonCode(code)),
+        Some(code) if codes::is_refusal(code) => Ok(ReasonCode(code)),
         _ => Err(Fault::answer(format!(
-            "{hook} returned \"deny\" and {}; write 0x80 (unspecified), 0x83 (implementation specific), 0x87 (not authorized) or 0x97 (quota exceeded), or no code",
-            show(value)
+            "{hook} returned \"deny\" and {}; {}",
+            show(value),
+            codes::REFUSALS
         ))),
     }
 }
@@ -293,12 +295,11 @@ fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
 pub(crate) fn connack_code(hook: &str, word: &str, value: &Value) -> Result<ReasonCode, Fault> {
     let code = value.as_u32().and_then(|code| u8::try_from(code).ok());
     match code {
-        Some(code @ (0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99 | 0x9A..=0x9D | 0x9F)) => {
-            Ok(ReasonCode(code))
-        }
+        Some(code) if codes::is_connack_refusal(code) => Ok(ReasonCode(code)),
         _ => Err(Fault::answer(format!(
-            "{hook} returned \"{word}\" and {}; write a reason code of CONNACK, such as 0x86 (bad user name or password) or 0x87 (not authorized)",
-            show(value)
+            "{hook} returned \"{word}\" and {}; {}",
+            show(value),
+            codes::CONNACK_REFUSALS
         ))),
     }
 }
@@ -373,11 +374,12 @@ pub(crate) fn control_answer(hook: Hook, said: &Said) -> Result<Controlled, Faul
             let (code, why) = match &said.first {
                 Value::Nil | Value::String(_) => (ReasonCode::NOT_AUTHORIZED, &said.first),
                 code => match code.as_u32().and_then(|code| u8::try_from(code).ok()) {
-                    Some(known @ 0x80..=0xA2) => (ReasonCode(known), &said.second),
+                    Some(known) if codes::is_disconnect(known) => (ReasonCode(known), &said.second),
                     _ => {
                         return Err(Fault::answer(format!(
-                            "{hook} returned \"disconnect\" and {}; write a reason code of DISCONNECT, 0x80 to 0xA2, or none",
-                            show(code)
+                            "{hook} returned \"disconnect\" and {}; {}",
+                            show(code),
+                            codes::DISCONNECTS
                         )));
                     }
                 },

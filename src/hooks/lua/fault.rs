@@ -23,6 +23,8 @@ pub(crate) enum FaultKind {
     Timeout,
     /// Out of memory, or a panic in a host function: the state is not to be used again.
     Spoilt,
+    /// A compiled plugin panicked, and its SDK caught it.
+    Panicked,
 }
 
 impl Fault {
@@ -40,6 +42,18 @@ impl Fault {
     pub(crate) fn timeout(message: String) -> Self {
         Self {
             kind: FaultKind::Timeout,
+            ..Self::answer(message)
+        }
+    }
+
+    /// A compiled plugin panicked in the call; the panic itself is in the log already.
+    pub(crate) fn plugin_panicked(said: Option<&str>) -> Self {
+        let message = match said {
+            Some(said) => format!("the plugin panicked: {said}"),
+            None => "the plugin panicked".to_owned(),
+        };
+        Self {
+            kind: FaultKind::Panicked,
             ..Self::answer(message)
         }
     }

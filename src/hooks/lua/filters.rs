@@ -60,7 +60,7 @@ pub(crate) fn filters_of(said: &Said, asked: usize) -> Result<Option<Vec<Subscri
             retain_handling: handling,
         });
     }
-    counted("subscribe", filters.len(), asked)?;
+    is_counted("subscribe", filters.len(), asked)?;
     Ok(Some(filters))
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn names_of(said: &Said, asked: usize) -> Result<Option<Vec<String>>,
     };
     let names: Result<Vec<String>, _> = list.sequence_values::<String>().collect();
     let names = names.map_err(|_| Fault::answer("unsubscribe returns a list of topic filters"))?;
-    counted("unsubscribe", names.len(), asked)?;
+    is_counted("unsubscribe", names.len(), asked)?;
     Ok(Some(names))
 }
 
@@ -90,7 +90,8 @@ fn list<'a>(said: &'a Said, hook: &str) -> Result<Option<&'a Table>, Fault> {
     }
 }
 
-fn counted(hook: &str, got: usize, asked: usize) -> Result<(), Fault> {
+/// Whether each filter that was asked for has its own.
+pub(crate) fn is_counted(hook: &str, got: usize, asked: usize) -> Result<(), Fault> {
     if got < asked {
         return Err(Fault::answer(format!(
             "{hook} returned {got} filters for {asked}; each needs its answer: to deny one, use authorize_subscribe"

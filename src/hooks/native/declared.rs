@@ -6,34 +6,129 @@
 
 use super::Refusal;
 use super::image::Image;
-use dunlin_plugin_api::Hook;
+use crate::hooks::cache::{CacheRule, Inputs};
+use crate::hooks::declare::{self, Declaration as Declares};
+use crate::hooks::origins::Origins;
+use crate::hooks::suggest;
+use crate::message::Origin;
+use crate::topic;
 use dunlin_plugin_api::abi::{
-    ABI_MAJOR, ABI_MINOR, Declaration, FLAG_THREAD_LOCALS, FLAG_THREADS, FLAG_UNLOADABLE, MAGIC, Slice,
-    VTable, read_prefix,
+    self, ABI_MAJOR, ABI_MINOR, Declaration, FLAG_THREAD_LOCALS, FLAG_THREADS, FLAG_UNLOADABLE, MAGIC, Slice,
+    SliceList, VTable, read_prefix,
 };
 use dunlin_plugin_api::describe::Waits;
+use dunlin_plugin_api::{Hook, HookSet};
+use std::time::Duration;
 
 /// A declaration that makes sense.
 pub(super) struct Declared {
     pub(super) name: String,
     pub(super) version: String,
     pub(super) abi: (u16, u16),
-    pub(super) hooks: Vec<Hook>,
+    pub(super) table: VTable,
+    /// What the chain goes by.
+    pub(super) declares: Declares,
+    /// All hooks that may answer later.
+    pub(super) waits: HookSet,
+    pub(super) threads: bool,
     pub(super) thread_locals: bool,
+    pub(super) unloadable: bool,
 }
 
 /// The longest name or version.
 const TEXT: usize = 128;
+/// The longest topic.
+const TOPIC: usize = 65_535;
+/// The longest list.
+const MOST: usize = 1024;
 const FLAGS: u64 = FLAG_THREADS | FLAG_THREAD_LOCALS | FLAG_UNLOADABLE;
+const REBUILD: &str = "build it against dunlin-plugin-api, or the dunlin_plugin.h, of this broker";
+
+/// By the number of the ABI.
+const ORIGINS: [Origin; 4] = [Origin::Client, Origin::Will, Origin::Script, Origin::Broker];
+const _: () = assert!(
+    ORIGINS[abi::ORIGIN_WILL as usize] as u8 == Origin::Will as u8
+        && ORIGINS[abi::ORIGIN_SCRIPT as usize] as u8 == Origin::Script as u8
+        && ORIGINS[abi::ORIGIN_BROKER as usize] as u8 == Origin::Broker as u8
+);
+
+fn nonsense(what: impl AsRef<str>) -> Refusal {
+    Refusal::new(format!("its declaration {}", what.as_ref())).help(REBUILD)
+}
 
 /// # Errors
 /// What makes no sense, or does not fit this broker.
 pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
-    let rebuild = "build it against dunlin-plugin-api, or the dunlin_plugin.h, of this broker";
-    let nonsense = |what: &str| Refusal::new(format!("its declaration {what}")).help(rebuild);
     // SAFETY: the entry symbol answered it, and by the ABI as many bytes are there as its first field says, for ever.
     let said = unsafe { read_prefix::<Declaration>(image.declaration()) };
     let said = said.ok_or_else(|| nonsense("has an impossible size"))?;
+    fits(&said)?;
+    // A plugin that is newer says with `min_minor` that it can do without what this broker does not know.
+    let newer = said.abi_minor > ABI_MINOR;
+    if said.flags & !FLAGS != 0 && !newer {
+        return Err(nonsense("has flags that this broker does not know"));
+    }
+    let unknown = (0..u64::BITS).find(|bit| said.hooks & 1 << bit != 0 && *bit as usize >= Hook::ALL.len());
+    if let Some(unknown) = unknown.filter(|_| !newer) {
+        return Err(nonsense(format!(
+            "has a hook that this broker does not know ({unknown})"
+        )));
+    }
+    // SAFETY: by the ABI both live as long as the image.
+    let (name, version) = unsafe { (text(said.name, TEXT), text(said.version, TEXT)) };
+    let name = name.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| nonsense("has no name of up to 128 bytes of UTF-8"))?;
+    let version = version.ok_or_else(|| nonsense("has no version of up to 128 bytes of UTF-8"))?;
+    // SAFETY: as for the declaration itself.
+    let table = unsafe { read_prefix::<VTable>(said.vtable) };
+    let table = table.ok_or_else(|| nonsense("has no table of functions"))?;
+    if table.create.is_none() || table.destroy.is_none() {
+        return Err(nonsense("has a table without `create` and `destroy`"));
+    }
+    let hooks = known(said.hooks);
+    if let Some(hook) = hooks.iter().find(|hook| !table.has(*hook)) {
+        return Err(nonsense(format!(
+            "names the hook `{hook}`, and its table has no function for it"
+        )));
+    }
+    let waits = known(said.waits);
+    let cannot_wait = |hook: &Hook| waits.contains(*hook) && hook.description().waits == Waits::Never;
+    if let Some(hook) = Hook::ALL.iter().find(|hook| cannot_wait(hook)) {
+        return Err(Refusal::new(format!(
+            "wants to answer `{hook}` later, and that hook cannot wait"
+        ))
+        .help("take it out of WAITS (in C: `waits` of the declaration)"));
+    }
+    if newer && (unknown.is_some() || said.flags & !FLAGS != 0) {
+        tracing::info!(
+            plugin = name,
+            "was built for a newer broker: its hooks and flags that this one does not know are ignored"
+        );
+    }
+    let declares = Declares::compiled(
+        hooks,
+        known(said.payload),
+        waits,
+        owns(said.owns)?,
+        caches(&said)?,
+        origins(&said)?,
+    );
+    declares.agrees().map_err(nonsense)?;
+    Ok(Declared {
+        name,
+        version,
+        abi: (said.abi_major, said.abi_minor),
+        table,
+        declares,
+        waits,
+        threads: said.flags & FLAG_THREADS != 0,
+        thread_locals: said.flags & FLAG_THREAD_LOCALS != 0,
+        unloadable: said.flags & FLAG_UNLOADABLE != 0,
+    })
+}
+
+/// Whether it is a declaration, and of an ABI that this broker speaks.
+fn fits(said: &Declaration) -> Result<(), Refusal> {
     if said.magic != MAGIC {
         return Err(nonsense("is none: the magic number is wrong"));
     }
@@ -42,7 +137,7 @@ pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
             "speaks version {} of the plugin ABI, and this broker speaks {ABI_MAJOR}",
             said.abi_major
         ))
-        .help(rebuild));
+        .help(REBUILD));
     }
     if said.min_minor > u32::from(ABI_MINOR) {
         return Err(Refusal::new(format!(
@@ -51,97 +146,115 @@ pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
         ))
         .help("update the broker, or build the plugin with a smaller `min_minor`"));
     }
-    // A plugin that is newer says with `min_minor` that it can do without what this broker does not know.
-    let newer = said.abi_minor > ABI_MINOR;
-    if said.flags & !FLAGS != 0 && !newer {
-        return Err(nonsense("has flags that this broker does not know"));
-    }
-    let unknown = (0..u64::BITS).find(|bit| said.hooks & 1 << bit != 0 && *bit as usize >= Hook::ALL.len());
-    if let Some(unknown) = unknown.filter(|_| !newer) {
-        return Err(nonsense(&format!(
-            "has a hook that this broker does not know ({unknown})"
-        )));
-    }
-    // SAFETY: by the ABI both live as long as the image.
-    let (name, version) = unsafe { (text(said.name), text(said.version)) };
-    let name = name.filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| nonsense("has no name of up to 128 bytes of UTF-8"))?;
-    let version = version.ok_or_else(|| nonsense("has no version of up to 128 bytes of UTF-8"))?;
-    // SAFETY: as for the declaration itself.
-    let functions = unsafe { read_prefix::<VTable>(said.vtable) };
-    let functions = functions.ok_or_else(|| nonsense("has no table of functions"))?;
-    if functions.create.is_none() || functions.destroy.is_none() {
-        return Err(nonsense("has a table without `create` and `destroy`"));
-    }
-    let hooks: Vec<Hook> = Hook::ALL
-        .iter()
-        .copied()
-        .filter(|hook| said.hooks & 1 << *hook as u32 != 0)
-        .collect();
-    if let Some(hook) = hooks.iter().find(|hook| !has(&functions, **hook)) {
-        return Err(nonsense(&format!(
-            "names the hook `{hook}`, and its table has no function for it"
-        )));
-    }
-    let cannot_wait =
-        |hook: &&Hook| said.waits & 1 << **hook as u32 != 0 && hook.description().waits == Waits::Never;
-    if let Some(hook) = Hook::ALL.iter().find(cannot_wait) {
-        return Err(Refusal::new(format!(
-            "wants to answer `{hook}` later, and that hook cannot wait"
+    Ok(())
+}
+
+/// The hooks of these bits that there are.
+fn known(bits: u64) -> HookSet {
+    let known = (1 << Hook::ALL.len()) - 1;
+    HookSet::from_bits(bits & known).unwrap_or(HookSet::EMPTY)
+}
+
+fn hook(number: u32) -> Result<Hook, Refusal> {
+    let hook = Hook::ALL.get(number as usize).copied();
+    hook.ok_or_else(|| {
+        nonsense(format!(
+            "speaks of a hook that this broker does not know ({number})"
         ))
-        .help("take it out of WAITS (in C: `waits` of the declaration)"));
-    }
-    Ok(Declared {
-        name,
-        version,
-        abi: (said.abi_major, said.abi_minor),
-        hooks,
-        thread_locals: said.flags & FLAG_THREAD_LOCALS != 0,
     })
+}
+
+/// A list of the declaration, by its first item and its length.
+///
+/// # Safety
+/// Unless `items` is null, `len` of them must lie there as long as the image.
+unsafe fn list<'a, T>(name: &str, items: *const T, len: usize) -> Result<&'a [T], Refusal> {
+    if len > MOST {
+        return Err(nonsense(format!("has a list `{name}` of {len} items")));
+    }
+    if items.is_null() || len == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: the caller's.
+    Ok(unsafe { std::slice::from_raw_parts(items, len) })
+}
+
+fn owns(owns: SliceList) -> Result<Vec<std::sync::Arc<str>>, Refusal> {
+    // SAFETY: by the ABI it lives as long as the image.
+    let topics = unsafe { list("owns", owns.items, owns.len) }?;
+    let topics = topics.iter().map(|topic| {
+        // SAFETY: the same.
+        let topic = unsafe { text(*topic, TOPIC) };
+        let topic = topic.filter(|topic| topic.starts_with("$SYS/") && topic::check_name(topic).is_ok());
+        topic
+            .map(Into::into)
+            .ok_or_else(|| nonsense("owns a topic that does not begin with `$SYS/`"))
+    });
+    topics.collect()
+}
+
+fn caches(said: &Declaration) -> Result<Vec<(Hook, CacheRule)>, Refusal> {
+    // SAFETY: by the ABI it lives as long as the image.
+    let rules = unsafe { list("caches", said.caches, said.caches_len) }?;
+    let rules = rules.iter().map(|rule| {
+        let hook = hook(rule.hook)?;
+        let names = Inputs::names(hook);
+        if names.is_empty() || rule.ttl == 0 {
+            return Err(nonsense(format!(
+                "wants answers of `{hook}` to be kept for {} s: those of `authorize_publish` and `authorize_subscribe` can be, for 1 s or more",
+                rule.ttl
+            )));
+        }
+        // SAFETY: by the ABI it lives as long as the image.
+        let by = unsafe { list("by", rule.by.items, rule.by.len) }?;
+        let inputs = by.iter().try_fold(Inputs::NONE, |inputs, input| {
+            // SAFETY: the same.
+            let input = unsafe { text(*input, TEXT) }.unwrap_or_default();
+            let known = names.iter().find(|(name, _)| *name == input);
+            let (_, bit) = known.ok_or_else(|| {
+                let names = suggest::list(names.iter().map(|(name, _)| *name));
+                nonsense(format!("caches `{hook}` by `{input}`; its inputs are {names}"))
+            })?;
+            Ok::<_, Refusal>(inputs.union(*bit))
+        })?;
+        let ttl = Duration::from_secs(rule.ttl.into());
+        Ok((hook, CacheRule { ttl, by: inputs }))
+    });
+    rules.collect()
+}
+
+fn origins(said: &Declaration) -> Result<Vec<(Hook, Origins)>, Refusal> {
+    // SAFETY: by the ABI it lives as long as the image.
+    let rules = unsafe { list("origins", said.origins, said.origins_len) }?;
+    let rules = rules.iter().map(|rule| {
+        let hook = hook(rule.hook)?;
+        if rule.origins >> ORIGINS.len() != 0 {
+            return Err(nonsense(format!(
+                "names origins of `{hook}` that this broker does not know"
+            )));
+        }
+        if !declare::HAVE_ORIGINS.contains(hook) {
+            return Err(nonsense(format!(
+                "names origins of `{hook}`, which is not asked by origin"
+            )));
+        }
+        let named = ORIGINS
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| rule.origins & 1 << number != 0);
+        let origins = named.fold(Origins::NONE, |origins, (_, origin)| origins.with(*origin));
+        Ok((hook, origins))
+    });
+    rules.collect()
 }
 
 /// # Safety
 /// As [`Slice::bytes`], for the time of this call.
-unsafe fn text(slice: Slice) -> Option<String> {
-    if slice.len > TEXT {
+unsafe fn text(slice: Slice, most: usize) -> Option<String> {
+    if slice.len > most {
         return None;
     }
     // SAFETY: the caller's.
     let bytes = unsafe { slice.bytes() }?;
     std::str::from_utf8(bytes).ok().map(str::to_owned)
-}
-
-/// Whether the table has a function for the hook.
-fn has(functions: &VTable, hook: Hook) -> bool {
-    match hook {
-        Hook::OnLoad => functions.create.is_some(),
-        Hook::OnUnload => functions.on_unload.is_some(),
-        Hook::OnTick => functions.on_tick.is_some(),
-        Hook::Connect => functions.connect.is_some(),
-        Hook::Authenticate => functions.authenticate.is_some(),
-        Hook::Expiring => functions.expiring.is_some(),
-        Hook::Control => functions.control.is_some(),
-        Hook::AuthContinue => functions.auth_continue.is_some(),
-        Hook::Connack => functions.connack.is_some(),
-        Hook::AuthorizePublish => functions.authorize_publish.is_some(),
-        Hook::Publish => functions.publish.is_some(),
-        Hook::AuthorizeSubscribe => functions.authorize_subscribe.is_some(),
-        Hook::Subscribe => functions.subscribe.is_some(),
-        Hook::Unsubscribe => functions.unsubscribe.is_some(),
-        Hook::Route => functions.route.is_some(),
-        Hook::AuthorizeDeliver => functions.authorize_deliver.is_some(),
-        Hook::Deliver => functions.deliver.is_some(),
-        Hook::P2p => functions.p2p.is_some(),
-        Hook::Offline => functions.offline.is_some(),
-        Hook::Will => functions.will.is_some(),
-        Hook::SessionStart => functions.session_start.is_some(),
-        Hook::SessionEnd => functions.session_end.is_some(),
-        Hook::Disconnect => functions.disconnect.is_some(),
-        Hook::Acked => functions.acked.is_some(),
-        Hook::Dropped => functions.dropped.is_some(),
-        Hook::Limit => functions.limit.is_some(),
-        Hook::RuleAction => functions.rule_action.is_some(),
-        // A hook without a place in the table yet.
-        _ => false,
-    }
 }

@@ -1,103 +1,213 @@
 //! An open shared library.
 //!
-//! It is opened from a copy in memory that has a name of its own, so a file that is overwritten in place pulls no code from
-//! under the broker's feet, and the same file loaded twice is two images. All symbols are bound at once: one that is missing is an
-//! error here, and not the end of the process at the first call.
+//! It is opened from a copy with a name that no other ever has: the loader of the system knows libraries by their paths, so a second
+//! one under the same path would be the first again. A file that is overwritten in place pulls no code from under the broker's
+//! feet, and the same file loaded twice is two images. All symbols are bound at once: one that is missing is an error here, and not
+//! the end of the process at the first call.
 //!
-//! *Invariant*: an image stays mapped for ever once its code has run. Unmapping is unsound in general: threads, thread-local data
-//! and exit handlers of the library may still refer to it.
+//! *Invariant*: an image stays mapped as long as anything may refer to it: for ever, unless the plugin says that nothing does
+//! once it is destroyed, and the entry asks for unmapping. Unmapping is unsound in general: threads, thread-local data and exit
+//! handlers of the library may still need it.
 #![allow(
     unsafe_code,
     reason = "opening a shared library runs its code; the layers before have checked its bytes"
 )]
 
-use super::Refusal;
+use super::elf::Facts;
+use super::{Refusal, control};
 use dunlin_plugin_api::abi::{Declaration, ENTRY_SYMBOL, Entry};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use sha2::{Digest, Sha256};
+use parking_lot::Mutex;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::mem::ManuallyDrop;
-use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
-/// A library that stays open.
-pub(super) struct Image {
-    hash: String,
-    declaration: *const Declaration,
-    _library: ManuallyDrop<Library>,
+/// How many images there are, and how large they are.
+#[derive(Debug, Default)]
+pub(super) struct Mapped {
+    pub(super) images: AtomicUsize,
+    pub(super) bytes: AtomicU64,
 }
 
-// SAFETY: the declaration lives, unchanged, as long as the image, which is never unmapped (abi::Declaration).
+/// A library that is open.
+pub(super) struct Image {
+    declaration: *const Declaration,
+    library: ManuallyDrop<Library>,
+    /// Where it lies.
+    base: usize,
+    facts: Facts,
+    /// Its copy's path, which nothing else ever has.
+    path: PathBuf,
+    size: u64,
+    mapped: Arc<Mapped>,
+    /// Whether it may be unmapped when nobody uses it any more.
+    unload: AtomicBool,
+    /// How many instances live in it.
+    pub(super) living: Mutex<usize>,
+}
+
+// SAFETY: the declaration lives, unchanged, as long as the image; nobody writes through these pointers.
 unsafe impl Send for Image {}
+// SAFETY: the same.
+unsafe impl Sync for Image {}
+
+/// What opening comes to on its thread.
+struct Opened {
+    library: ManuallyDrop<Library>,
+    declaration: *const Declaration,
+    base: usize,
+}
+
+// SAFETY: as for `Image`.
+unsafe impl Send for Opened {}
 
 impl Image {
-    /// Opens a copy of `bytes`, which come from `file`, and asks its entry symbol.
+    /// Opens a copy of `bytes` in the folder `copies`, and asks its entry symbol. `file` is what the library is called.
     ///
     /// # Errors
     /// The system's reason, or that its entry answers nothing.
-    pub(super) fn open(file: &Path, bytes: &[u8]) -> Result<Self, Refusal> {
-        let hash = Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let copy = copy(file, bytes)
-            .map_err(|error| Refusal::new(format!("cannot be copied into memory: {error}")))?;
-        // The name of a file of this process that nobody else can open by accident.
-        let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
-        // On a thread of its own, which ends: thread-local data that the library touches while it is opened binds it to that thread.
-        let opened = std::thread::scope(|scope| {
-            let opening = std::thread::Builder::new()
-                .name("plugin-open".into())
-                .spawn_scoped(scope, || open(&path));
-            match opening {
-                Ok(opening) => opening
-                    .join()
-                    .unwrap_or_else(|_| Err(Refusal::new("panicked while it was opened"))),
-                Err(error) => Err(Refusal::new(format!("cannot be opened: no thread ({error})"))),
-            }
-        });
-        let (library, Pointer(declaration)) = opened.map_err(|refusal| Refusal {
-            what: refusal.what.replace(&path, &file.display().to_string()),
+    pub(super) fn open(
+        file: &Path,
+        bytes: &[u8],
+        facts: Facts,
+        copies: &Path,
+        patience: Duration,
+        mapped: &Arc<Mapped>,
+    ) -> Result<Self, Refusal> {
+        let path = copy(file, bytes, copies).map_err(|error| {
+            Refusal::new(format!("cannot be copied into {}: {error}", copies.display()))
+                .help("let `server.data` be a folder that the broker can write to")
+        })?;
+        let (opened_from, shown) = (path.clone(), file.display().to_string());
+        let opened = control::run(
+            "being opened",
+            patience,
+            move || {
+                let opened = open(&opened_from);
+                // It is mapped; its name has done its duty.
+                let _gone = std::fs::remove_file(&opened_from);
+                opened
+            },
+            // It stays mapped: its code has run, and may still do.
+            drop,
+        )?;
+        let opened = opened.map_err(|refusal| Refusal {
+            what: refusal.what.replace(&path.display().to_string(), &shown),
             ..refusal
         })?;
+        mapped.images.fetch_add(1, Relaxed);
+        mapped.bytes.fetch_add(bytes.len() as u64, Relaxed);
         Ok(Self {
-            hash,
-            declaration,
-            _library: ManuallyDrop::new(library),
+            declaration: opened.declaration,
+            library: opened.library,
+            base: opened.base,
+            facts,
+            path,
+            size: bytes.len() as u64,
+            mapped: mapped.clone(),
+            unload: AtomicBool::new(false),
+            living: Mutex::new(0),
         })
-    }
-
-    /// SHA-256 of the file, in hex.
-    pub(super) fn hash(&self) -> &str {
-        &self.hash
     }
 
     /// What its entry symbol answered; not null.
     pub(super) fn declaration(&self) -> *const Declaration {
         self.declaration
     }
+
+    /// What its file says.
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// It may be unmapped when nobody uses it any more; or no longer.
+    pub(super) fn may_unload(&self, may: bool) {
+        self.unload.store(may, Relaxed);
+    }
+
+    /// Gives the memory back that can be read again from the file: what is only read. While no instance lives in it nobody
+    /// needs it, and if somebody does all the same it is there again.
+    pub(super) fn rest(&self) {
+        if self.base == 0 {
+            return;
+        }
+        for range in &self.facts.read_only {
+            let (Ok(begin), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end)) else {
+                continue;
+            };
+            let at = (self.base + begin) as *mut std::ffi::c_void;
+            // SAFETY: these pages are mapped privately from a file that nobody else can reach, and were never written to: the
+            // segment cannot be written to, and no relocation is in it (`elf`). Whoever reads them reads the same again.
+            let given = unsafe { rustix::mm::madvise(at, end - begin, rustix::mm::Advice::LinuxDontNeed) };
+            if let Err(error) = given {
+                tracing::debug!(%error, "memory of a plugin could not be given back");
+            }
+        }
+    }
 }
 
-/// A pointer that crosses to the thread that asked for it.
-struct Pointer(*const Declaration);
+impl Drop for Image {
+    fn drop(&mut self) {
+        if !self.unload.load(Relaxed) {
+            return;
+        }
+        // SAFETY: it is not used again: this is its end.
+        let library = unsafe { ManuallyDrop::take(&mut self.library) };
+        let (path, size, mapped) = (self.path.clone(), self.size, self.mapped.clone());
+        // On a thread that ends: what the library runs at its end may make thread-local data, too.
+        let closing = std::thread::Builder::new()
+            .name("plugin-close".into())
+            .spawn(move || {
+                if let Err(error) = library.close() {
+                    tracing::warn!("{} cannot be unmapped: {error}", path.display());
+                }
+                if is_mapped(&path) {
+                    tracing::warn!(
+                        "{} stays mapped although it was to be unmapped: something in the process holds it",
+                        path.file_name().unwrap_or_default().display()
+                    );
+                    return;
+                }
+                mapped.images.fetch_sub(1, Relaxed);
+                mapped.bytes.fetch_sub(size, Relaxed);
+            });
+        // Without a thread it stays mapped, which is never wrong.
+        drop(closing);
+    }
+}
 
-// SAFETY: as for `Image`.
-unsafe impl Send for Pointer {}
+/// Whether the process still has the file mapped.
+fn is_mapped(path: &Path) -> bool {
+    let path = path.as_os_str().as_encoded_bytes();
+    std::fs::read("/proc/self/maps").is_ok_and(|maps| memchr::memmem::find(&maps, path).is_some())
+}
 
-/// A file without a place, which is gone when nobody has it open. The image keeps its pages.
-fn copy(file: &Path, bytes: &[u8]) -> std::io::Result<std::fs::File> {
-    let name = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let fd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut copy = std::fs::File::from(fd);
+/// A copy under a name that was never used before in this folder.
+fn copy(file: &Path, bytes: &[u8], copies: &Path) -> std::io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    DirBuilder::new().recursive(true).mode(0o700).create(copies)?;
+    let name = file.file_name().unwrap_or_default().display().to_string();
+    let number = NEXT.fetch_add(1, Relaxed);
+    let path = copies
+        .canonicalize()?
+        .join(format!("{}-{number}-{name}", std::process::id()));
+    // One that a process of the same number left behind, before a restart.
+    let _was_not_there = std::fs::remove_file(&path);
+    let mut copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o700)
+        .open(&path)?;
     copy.write_all(bytes)?;
-    Ok(copy)
+    Ok(path)
 }
 
-fn open(path: &str) -> Result<(Library, Pointer), Refusal> {
+fn open(path: &Path) -> Result<Opened, Refusal> {
     // SAFETY: it runs the library's own code, which is trusted as the broker's own is: `place` has seen to who wrote it, and
     // `elf` to that it is whole.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
@@ -110,12 +220,28 @@ fn open(path: &str) -> Result<(Library, Pointer), Refusal> {
             ENTRY_SYMBOL.trim_end_matches('\0')
         ))
     })?;
+    let base = base_of(*entry as *const std::ffi::c_void);
     // SAFETY: the ABI has it take nothing, answer a pointer, and never unwind.
     let declaration = unsafe { entry() };
     if declaration.is_null() {
         return Err(Refusal::new("declares nothing: its entry symbol answers null"));
     }
-    Ok((ManuallyDrop::into_inner(library), Pointer(declaration)))
+    Ok(Opened {
+        library,
+        declaration,
+        base,
+    })
+}
+
+/// Where the library lies that this address belongs to. A shared library begins at its address 0.
+fn base_of(address: *const std::ffi::c_void) -> usize {
+    let mut about = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: it writes to `about` alone, which zeros are a valid value of.
+    let about = unsafe {
+        libc::dladdr(address, about.as_mut_ptr());
+        about.assume_init()
+    };
+    about.dli_fbase as usize
 }
 
 fn cannot_open(error: &libloading::Error) -> Refusal {
@@ -129,6 +255,10 @@ fn cannot_open(error: &libloading::Error) -> Refusal {
             symbol.split([' ', ',']).next().unwrap_or(symbol)
         ))
         .help("link the library that has it, statically if it can be"),
+        None if said.contains("failed to map segment") => Refusal::new(format!("cannot be opened: {said}"))
+            .help(
+                "its copy lies in `server.data`, which must not be on a file system that is mounted noexec",
+            ),
         None => Refusal::new(format!("cannot be opened: {said}"))
             .help("ldd shows which libraries it needs and which are missing"),
     }

@@ -89,13 +89,15 @@ pub(crate) fn prove(staged: &Generation, budget: Duration) -> Result<(), Vec<Loa
     let until = Instant::now() + budget;
     let mut errors = Vec::new();
     for policy in staged.chain() {
-        let path = tests_of(&policy.image.path);
+        // A plugin has tried itself when it was loaded.
+        let Some(script) = policy.script() else { continue };
+        let path = tests_of(&policy.path);
         if !path.exists() {
             continue;
         }
-        let file = tests_of(Path::new(&*policy.image.file)).display().to_string();
+        let file = tests_of(Path::new(&*policy.file)).display().to_string();
         let ran = source::read(policy.name(), file, path)
-            .and_then(|tests| runner::run(&policy.image, &tests, "", Some(until)));
+            .and_then(|tests| runner::run(&script.image, &tests, "", Some(until)));
         match ran {
             Ok(report) => errors.extend(report.tests.into_iter().filter_map(|test| {
                 let Failure { file, line, message } = test.failure?;

@@ -189,12 +189,16 @@ fn identity(folder: &Path) -> Option<Identity> {
 /// The contents of these folders as one hash, for those who want to look again when it differs.
 #[must_use]
 pub fn changed(folders: &[PathBuf]) -> [u8; 32] {
-    fingerprint(&folders.iter().cloned().collect())
+    fingerprint(&folders.iter().cloned().collect(), None)
 }
 
-/// The contents of every script in `folders`, as one hash: whether anything changed is whether this did.
-pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>) -> [u8; 32] {
+/// The contents of every script and plugin in `folders`, and of one file more, as one hash: whether anything changed is whether
+/// this did.
+pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>, besides: Option<&Path>) -> [u8; 32] {
     let mut hash = Sha256::new();
+    if let Some(contents) = besides.and_then(|file| fs::read(file).ok()) {
+        hash.update(Sha256::digest(contents));
+    }
     for folder in folders {
         let Ok(entries) = fs::read_dir(present(folder)) else {
             hash.update(b"missing");
@@ -203,7 +207,7 @@ pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>) -> [u8; 32] {
         let mut files: Vec<PathBuf> = entries
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| is_script(path))
+            .filter(|path| is_policy(path))
             .collect();
         files.sort();
         for file in files {
@@ -217,15 +221,15 @@ pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// `acl.lua`, but not what editors leave beside it: `.acl.lua.swp`, `#acl.lua#`, `acl.lua~`.
-fn is_script(path: &Path) -> bool {
+/// `acl.lua` and `libacl.so`, but not what editors leave beside it: `.acl.lua.swp`, `#acl.lua#`, `acl.lua~`.
+fn is_policy(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden
         && path
             .extension()
-            .is_some_and(|extension| extension == "lua" || extension == "luau")
+            .is_some_and(|extension| extension == "lua" || extension == "luau" || extension == "so")
         && path.is_file()
 }
 
@@ -236,7 +240,7 @@ mod tests {
     #[test]
     fn what_editors_leave_is_no_script() {
         let folder = tempfile::tempdir().unwrap();
-        let before = fingerprint(&BTreeSet::from([folder.path().to_path_buf()]));
+        let before = fingerprint(&BTreeSet::from([folder.path().to_path_buf()]), None);
         for name in [
             ".acl.lua.swp",
             ".#acl.lua",
@@ -247,14 +251,14 @@ mod tests {
         ] {
             fs::write(folder.path().join(name), "x").unwrap();
             assert_eq!(
-                fingerprint(&BTreeSet::from([folder.path().to_path_buf()])),
+                fingerprint(&BTreeSet::from([folder.path().to_path_buf()]), None),
                 before,
                 "{name}"
             );
         }
         fs::write(folder.path().join("acl.lua"), "x").unwrap();
         assert_ne!(
-            fingerprint(&BTreeSet::from([folder.path().to_path_buf()])),
+            fingerprint(&BTreeSet::from([folder.path().to_path_buf()]), None),
             before
         );
     }

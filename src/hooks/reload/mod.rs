@@ -5,7 +5,11 @@ mod files;
 mod history;
 mod incident;
 mod reloader;
+mod settings;
+mod status;
 
 pub use files::{WatchMode, changed};
 pub use history::{PolicyRecord, Record, Trigger};
-pub use reloader::{Refused, ReloadSettings, ReloadStatus, Reloader, RolledBack, Shards};
+pub use reloader::Reloader;
+pub use settings::{ChainSource, ReloadSettings, Shards};
+pub use status::{Refused, ReloadStatus, RolledBack};

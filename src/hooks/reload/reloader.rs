@@ -3,13 +3,14 @@
 use super::files::{FileWatch, WatchMode, fingerprint};
 use super::history::{History, Record, Trigger};
 use super::incident::Incident;
-use crate::config::hooks::{HookDefaults, PolicyEntry, WatchSettings};
+use super::settings::{ReloadSettings, Shards};
+use super::status::{Refused, ReloadStatus, RolledBack};
 use crate::hooks::error::LoadError;
 use crate::hooks::generation::{Generation, folders};
 use crate::hooks::prove::prove;
-use crate::hooks::services::Services;
 use crate::hooks::watch::Watch;
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -24,99 +25,6 @@ const AT_MOST: Duration = Duration::from_millis(500);
 const RESCAN: Duration = Duration::from_secs(30);
 /// So often a generation that is being watched is judged.
 const JUDGED_EVERY: Duration = Duration::from_millis(100);
-
-/// All shards, as the reloader sees them. Calls come from the reloader's thread and wait for the shards; a shard that is
-/// gone must be an error, not a wait for ever.
-pub trait Shards: Send {
-    /// Has every shard build its states of `generation` beside those that serve.
-    ///
-    /// # Errors
-    /// The first shard's that could not; [`Shards::abort`] follows.
-    fn prepare(&self, generation: Arc<Generation>) -> Result<(), LoadError>;
-
-    /// Has every shard serve what it prepared, and returns when all do: how long the swap took on the slowest. With
-    /// `watch` the generation before stays warm.
-    ///
-    /// # Errors
-    /// When a shard is gone, or has nothing prepared of that number.
-    fn activate(&self, number: u64, watch: Option<Arc<Watch>>) -> Result<Duration, LoadError>;
-
-    /// Has every shard drop what it prepared.
-    fn abort(&self, number: u64);
-
-    /// The generation that is being watched is good.
-    fn settle(&self);
-
-    /// The generation that is being watched is bad: has every shard serve the one before, and returns when all do.
-    ///
-    /// # Errors
-    /// When a shard is gone.
-    fn roll_back(&self) -> Result<(), LoadError>;
-}
-
-/// What a reloader loads, and how it notices changes.
-#[derive(Debug, Clone)]
-pub struct ReloadSettings {
-    /// The chain.
-    pub entries: Vec<PolicyEntry>,
-    /// What decides when no policy does.
-    pub defaults: HookDefaults,
-    /// What relative paths are relative to.
-    pub base: PathBuf,
-    /// How to notice changes.
-    pub watch: WatchMode,
-    /// How a new generation is watched.
-    pub watching: WatchSettings,
-    /// Where incident reports and the log of policies go; `None` for nowhere.
-    pub data: Option<PathBuf>,
-    /// What the policies of all generations share.
-    pub services: Arc<Services>,
-}
-
-/// How reloading stands.
-#[derive(Debug, Clone)]
-pub struct ReloadStatus {
-    /// The generation in force.
-    pub generation: u64,
-    /// Its hash.
-    pub hash: String,
-    /// Since when it is in force.
-    pub since: SystemTime,
-    /// Swaps since the start.
-    pub reloads: u64,
-    /// Refused sets since the start.
-    pub refusals: u64,
-    /// Generations that were rolled back since the start.
-    pub rollbacks: u64,
-    /// The last refusal, until the files are good again.
-    pub refused: Option<Refused>,
-    /// Until when the generation is being watched.
-    pub watched_until: Option<SystemTime>,
-    /// The last generation that was rolled back, until another one is put in force.
-    pub rolled_back: Option<RolledBack>,
-}
-
-/// A set of files that was not put in force.
-#[derive(Debug, Clone)]
-pub struct Refused {
-    /// When.
-    pub at: SystemTime,
-    /// Why.
-    pub errors: Vec<LoadError>,
-}
-
-/// A generation that was put in force and taken back.
-#[derive(Debug, Clone)]
-pub struct RolledBack {
-    /// When.
-    pub at: SystemTime,
-    /// Which.
-    pub generation: u64,
-    /// Why.
-    pub why: String,
-    /// The incident report, if one was written.
-    pub incident: Option<PathBuf>,
-}
 
 /// Watches the scripts of a chain and swaps generations. Dropping it stops the thread.
 pub struct Reloader {
@@ -366,8 +274,19 @@ impl Worker {
         }
     }
 
-    fn folders(&self) -> std::collections::BTreeSet<PathBuf> {
-        folders(&self.settings.entries, &self.settings.base, &self.current)
+    fn folders(&self) -> BTreeSet<PathBuf> {
+        let ReloadSettings {
+            entries,
+            base,
+            plugins,
+            chain,
+            ..
+        } = &self.settings;
+        let mut folders = folders(entries, base, &self.current);
+        folders.extend(plugins.clone());
+        let file = chain.as_ref().map(|chain| chain.file());
+        folders.extend(file.and_then(|file| file.parent()).map(PathBuf::from));
+        folders
     }
 
     fn arm(&mut self) -> bool {
@@ -379,7 +298,8 @@ impl Worker {
         if self.settings.watch == WatchMode::Off {
             [0; 32]
         } else {
-            fingerprint(&self.folders())
+            let chain = self.settings.chain.as_ref().map(|chain| chain.file());
+            fingerprint(&self.folders(), chain)
         }
     }
 
@@ -388,6 +308,15 @@ impl Worker {
         let began = Instant::now();
         let number = self.last_number + 1;
         let by = asked.map_or(Trigger::Files, |asked| asked.by);
+        if let Some(chain) = self.settings.chain.clone() {
+            match chain.read() {
+                Ok((entries, defaults)) => {
+                    self.settings.entries = entries;
+                    self.settings.defaults = defaults;
+                }
+                Err(errors) => return Err(self.refuse(by, errors)),
+            }
+        }
         let ReloadSettings {
             entries,
             defaults,
@@ -428,8 +357,13 @@ impl Worker {
         let watch = watched.then(|| Arc::new(Watch::new(self.settings.watching)));
         let swap = match self.shards.activate(number, watch.clone()) {
             Ok(swap) => swap,
-            Err(error) => return Err(self.refuse(by, vec![error])),
+            Err(error) => {
+                self.shards.abort(number);
+                return Err(self.refuse(by, vec![error]));
+            }
         };
+        // From now on its plugins live as long as the shards want them to.
+        candidate.let_go();
         self.last_number = number;
         let before = std::mem::replace(&mut self.current, candidate.clone());
         // A generation that did not prove itself is nothing to go back to.
@@ -512,8 +446,11 @@ impl Worker {
             self.shards.roll_back()
         } else {
             let number = before.number();
-            let built = self.shards.prepare(before.clone());
-            built.and_then(|()| self.shards.activate(number, None).map(drop))
+            let lives = before.revive(&self.current, &self.settings.services);
+            let built = lives.and_then(|()| self.shards.prepare(before.clone()));
+            let serves = built.and_then(|()| self.shards.activate(number, None).map(drop));
+            before.let_go();
+            serves.inspect_err(|_| self.shards.abort(number))
         };
         if let Err(failed) = back {
             tracing::error!("policies could not be rolled back: {failed}");

@@ -17,11 +17,15 @@ mod redis;
 mod sql;
 mod tls;
 
+use super::host::Broker;
+use super::native::Plugins;
 use crate::config::backends::{HttpSettings, RedisSettings, SqlSettings};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 pub(crate) use backends::Backends;
 use dashmap::DashMap;
@@ -53,6 +57,10 @@ pub struct Services {
     redises: Pools<RedisSettings, RedisServer>,
     databases: Pools<SqlSettings, Database>,
     computing: Computing,
+    /// What the process holds of compiled plugins.
+    plugins: Plugins,
+    /// Who does what they ask for.
+    broker: OnceLock<Box<dyn Broker>>,
 }
 
 /// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
@@ -104,6 +112,31 @@ impl Services {
             .iter()
             .map(|space| (of(space.key()), space.totals()))
             .collect()
+    }
+
+    /// The compiled plugins of the process.
+    pub(crate) fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    /// From now on copies of plugins lie in this folder for the moment that it takes to map them.
+    pub fn keep_plugins_in(&self, folder: &Path) {
+        self.plugins.keep_copies_in(folder);
+    }
+
+    /// Waits until the plugins have ended that can; `false` when that takes longer than `patience`.
+    pub fn plugins_have_ended(&self, patience: Duration) -> bool {
+        self.plugins.have_ended(patience)
+    }
+
+    /// From now on plugins can have things done.
+    pub fn serve(&self, broker: Box<dyn Broker>) {
+        let _only_once = self.broker.set(broker);
+    }
+
+    /// Who does what plugins ask for; nobody in tests of policies.
+    pub(crate) fn broker(&self) -> Option<&dyn Broker> {
+        self.broker.get().map(|broker| &**broker)
     }
 
     /// The policies' own metrics.

@@ -50,6 +50,8 @@ fn start(chain: &Chain, watch: WatchMode) -> (Reloader, Told) {
         watching: WatchSettings::default(),
         data: None,
         services: Arc::default(),
+        plugins: None,
+        chain: None,
     };
     (
         Reloader::start(settings, chain.load().unwrap(), told.clone()).unwrap(),
@@ -208,6 +210,8 @@ fn a_change_between_load_and_start_is_not_missed() {
         watching: WatchSettings::default(),
         data: None,
         services: Arc::default(),
+        plugins: None,
+        chain: None,
     };
     let reloader = Reloader::start(settings, generation, Told::default()).unwrap();
     assert_eq!(reloader.status().generation, 2);
@@ -230,6 +234,8 @@ fn watched(chain: &Chain, window: Duration, data: &std::path::Path) -> (Reloader
         },
         data: Some(data.to_path_buf()),
         services: Arc::default(),
+        plugins: None,
+        chain: None,
     };
     let reloader = Reloader::start(settings, chain.load().unwrap(), told.clone()).unwrap();
     (reloader, told)
