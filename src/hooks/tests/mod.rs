@@ -1,5 +1,6 @@
 //! Tests of the chain as the rest of the broker sees it.
 
+mod auth;
 mod backends;
 mod bounds;
 mod chain;
