@@ -1,6 +1,7 @@
 //! What a plugin can have the broker do.
 
 use super::answers::NewMessage;
+use super::caught::caught;
 use super::give::with_message;
 use crate::abi::{self, Buffer, Outcome, Pair, PairList, Slice, read_prefix};
 use std::ffi::c_void;
@@ -144,6 +145,11 @@ impl Host {
             table,
             gone: AtomicBool::new(false),
         })))
+    }
+
+    /// Whether both were made for the same instance.
+    pub(super) fn is(&self, other: &Host) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// From now on every call is refused here.
@@ -399,7 +405,7 @@ impl Host {
                 subscriptions: session.subscriptions,
                 queued: session.queued,
             });
-            caught(|| found(session));
+            let _ = caught(|| found(session));
         }
         let boxed: Found = Box::new(found);
         let data = Box::into_raw(Box::new(boxed)).cast::<c_void>();
@@ -422,7 +428,7 @@ impl Host {
         unsafe extern "C" fn call(data: *mut c_void) {
             // SAFETY: the host calls this at most once, before `release`, with what it was given below.
             let then = unsafe { (*data.cast::<Then>()).take() };
-            caught(|| {
+            let _ = caught(|| {
                 if let Some(then) = then {
                     then();
                 }
@@ -431,7 +437,7 @@ impl Host {
         unsafe extern "C" fn release(data: *mut c_void) {
             // SAFETY: the host calls this once, last, with what it was given below.
             let then = unsafe { Box::from_raw(data.cast::<Then>()) };
-            caught(|| drop(then));
+            let _ = caught(|| drop(then));
         }
         let boxed: Then = Some(Box::new(then));
         let data = Box::into_raw(Box::new(boxed)).cast::<c_void>();
@@ -459,11 +465,6 @@ impl Host {
             return found(status).map(|there| there.then_some(memory));
         }
     }
-}
-
-/// Runs what a plugin gave to be called, and keeps its panics from the host. The panic hook has told the log by then.
-fn caught(run: impl FnOnce()) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
 }
 
 fn named(instance: &str) -> Slice {

@@ -1,13 +1,12 @@
 //! A plugin's life, as the host sees it.
 
 use super::answers::State;
+use super::caught::caught;
 use super::host::Host;
 use super::logging;
 use super::plugin::{Plugin, Setup, Unload};
 use crate::abi::{self, Buffer, OnUnloadEvent, Outcome, Prefixed, Slice, read_prefix};
-use std::any::Any;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// What the host holds a pointer to.
@@ -39,12 +38,29 @@ pub(super) unsafe fn make<P: Plugin>(
 ) -> *mut c_void {
     // SAFETY: the caller vouches for the pointers.
     let (host, setup) = unsafe { (Host::read(host), read_prefix(setup)) };
-    let made = catch_unwind(AssertUnwindSafe(|| {
-        let (Some(host), Some(setup)) = (host, setup) else {
-            return Err("the broker gave no host or no setup".to_owned());
-        };
+    let made = match (host, setup) {
+        (Some(host), Some(setup)) => begin::<P>(&host, setup, logging).map(|plugin| Instance {
+            plugin,
+            host,
+            logging,
+        }),
+        _ => Err("the broker gave no host or no setup".to_owned()),
+    };
+    match made {
+        Ok(instance) => Box::into_raw(Box::new(instance)).cast(),
+        Err(why) => {
+            // SAFETY: the caller vouches for the buffer.
+            unsafe { say(error, &why) };
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// Makes the plugin. When it is refused nothing of it reaches the host any more, whatever it kept.
+fn begin<P: Plugin>(host: &Host, setup: abi::Setup, logging: bool) -> Result<P, String> {
+    let made = caught(|| {
         if logging {
-            logging::install(&host);
+            logging::install(host);
         }
         let settings = bytes(setup.settings).unwrap_or(b"{}");
         let settings =
@@ -57,21 +73,21 @@ pub(super) unsafe fn make<P: Plugin>(
                 bytes: bytes.to_vec(),
             }),
         };
-        let plugin = P::create(host.clone(), setup).map_err(|error| error.to_string())?;
-        Ok(Box::into_raw(Box::new(Instance {
-            plugin,
-            host,
-            logging,
-        })))
-    }));
-    let why = match made {
-        Ok(Ok(instance)) => return instance.cast(),
-        Ok(Err(why)) => why,
-        Err(panic) => format!("the plugin panicked: {}", words(&*panic)),
-    };
-    // SAFETY: the caller vouches for the buffer.
-    unsafe { say(error, &why) };
-    std::ptr::null_mut()
+        P::create(host.clone(), setup).map_err(|error| error.to_string())
+    });
+    let made = made.unwrap_or_else(|said| Err(format!("the plugin panicked: {said}")));
+    if made.is_err() {
+        end(host, logging);
+    }
+    made
+}
+
+/// The host is not to be called any more.
+fn end(host: &Host, logging: bool) {
+    if logging {
+        logging::uninstall(host);
+    }
+    host.leave();
 }
 
 /// serde's sentence without the place in a text that nobody wrote: the settings came from dunlin.toml.
@@ -88,12 +104,6 @@ fn bytes<'a>(slice: Slice) -> Option<&'a [u8]> {
     unsafe { slice.bytes() }
 }
 
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without words")
-}
-
 /// # Safety
 /// `error` must be null or a buffer with the memory that it names.
 unsafe fn say(error: *mut Buffer, why: &str) {
@@ -104,14 +114,15 @@ unsafe fn say(error: *mut Buffer, why: &str) {
     }
 }
 
-/// Runs `call` on the instance; `None` when it panicked or there is no instance.
+/// Runs `call` on the instance; when it panicked or there is no instance, what to say of that.
 ///
 /// # Safety
 /// `at` must be what `create::<P>` returned and not be destroyed.
-unsafe fn on<P: Plugin, R>(at: *mut c_void, call: impl FnOnce(&Instance<P>) -> R) -> Option<R> {
+unsafe fn on<P: Plugin, R>(at: *mut c_void, call: impl FnOnce(&Instance<P>) -> R) -> Result<R, String> {
     // SAFETY: the caller vouches for the instance.
-    let instance = unsafe { at.cast::<Instance<P>>().as_ref() }?;
-    catch_unwind(AssertUnwindSafe(|| call(instance))).ok()
+    let instance = unsafe { at.cast::<Instance<P>>().as_ref() };
+    let instance = instance.ok_or("the broker gave no instance")?;
+    caught(|| call(instance)).map_err(|said| format!("the plugin panicked: {said}"))
 }
 
 pub(super) unsafe extern "C" fn self_test<P: Plugin>(at: *mut c_void, error: *mut Buffer) -> i32 {
@@ -122,9 +133,8 @@ pub(super) unsafe extern "C" fn self_test<P: Plugin>(at: *mut c_void, error: *mu
         })
     };
     let why = match done {
-        Some(Ok(())) => return abi::OK,
-        Some(Err(why)) => why,
-        None => "the plugin panicked".to_owned(),
+        Ok(Ok(())) => return abi::OK,
+        Ok(Err(why)) | Err(why) => why,
     };
     // SAFETY: the host calls as the ABI says.
     unsafe { say(error, &why) };
@@ -188,10 +198,7 @@ pub(super) unsafe extern "C" fn destroy<P: Plugin>(at: *mut c_void) {
         host,
         logging,
     } = *instance;
-    // Errors are told by the panic hook; what is left is the host's no more.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(plugin)));
-    if logging {
-        logging::uninstall();
-    }
-    host.leave();
+    // A panic was told by the panic hook; there is nobody else to tell.
+    let _ = caught(|| drop(plugin));
+    end(&host, logging);
 }

@@ -3,14 +3,15 @@
 //! A plugin has a copy of `tracing` and of the standard library of its own: what the broker installed in its copies
 //! does not see the plugin's. So the SDK installs these when an instance is created in a broker.
 
+use super::caught::words;
 use super::host::{Host, Level};
 use std::fmt::Write as _;
 use std::sync::{Once, PoisonError, RwLock};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// The host of the instance that was created last: what is installed once for the whole image logs there.
-static CURRENT: RwLock<Option<Host>> = RwLock::new(None);
+/// The hosts of the instances that live, the newest last: what is installed once for the whole image logs to that one.
+static LIVING: RwLock<Vec<Host>> = RwLock::new(Vec::new());
 
 /// A layer that writes events to a host's log.
 #[derive(Debug, Clone)]
@@ -39,7 +40,9 @@ impl<S: tracing::Subscriber> Layer<S> for HostLayer {
         let text = line.message + &line.fields;
         match &self.0 {
             Some(host) => host.log(level, meta.target(), &text),
-            None => with_current(|host| host.log(level, meta.target(), &text)),
+            None => {
+                with_newest(|host| host.log(level, meta.target(), &text));
+            }
         }
     }
 }
@@ -60,43 +63,41 @@ impl Visit for Line {
     }
 }
 
-fn with_current(then: impl FnOnce(&Host)) {
-    let current = CURRENT.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(host) = &*current {
-        then(host);
-    }
+/// Whether there was one. It stays until `then` has returned: [`uninstall`] waits for that.
+fn with_newest(then: impl FnOnce(&Host)) -> bool {
+    let living = LIVING.read().unwrap_or_else(PoisonError::into_inner);
+    living.last().map(then).is_some()
 }
 
-/// Leads `tracing` and panics of this image to `host`.
+/// Leads `tracing` and panics of this image to `host`, until there is a newer one.
 pub(super) fn install(host: &Host) {
     static ONCE: Once = Once::new();
-    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(host.clone());
+    LIVING
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(host.clone());
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::registry().with(HostLayer(None));
         // Somebody else's subscriber is as good: the plugin's author wanted it.
         let _ = tracing::subscriber::set_global_default(subscriber);
-        std::panic::set_hook(Box::new(|panic| {
-            let text = panic
-                .payload()
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.payload().downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "a panic without words".to_owned());
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
             let place = panic
                 .location()
                 .map_or_else(String::new, |place| format!(" at {place}"));
-            with_current(|host| {
-                host.log(
-                    Level::Error,
-                    "panic",
-                    &format!("the plugin panicked{place}: {text}"),
-                )
-            });
+            let text = format!("the plugin panicked{place}: {}", words(panic.payload()));
+            // When no instance lives, a thread that one left behind still has something to say.
+            if !with_newest(|host| host.log(Level::Error, "panic", &text)) {
+                before(panic);
+            }
         }));
     });
 }
 
-/// Forgets the host.
-pub(super) fn uninstall() {
-    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = None;
+/// Forgets the host of an instance that ends, or that was refused.
+pub(super) fn uninstall(host: &Host) {
+    LIVING
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .retain(|living| !living.is(host));
 }

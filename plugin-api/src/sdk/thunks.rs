@@ -1,6 +1,7 @@
 //! The functions that the host calls: each reads what it is given, calls the plugin, and keeps panics from crossing.
 
 use super::answers::*;
+use super::caught::caught;
 use super::client::View;
 use super::events::*;
 use super::give::Give;
@@ -12,7 +13,6 @@ use super::ticket::{Answer, Later};
 use crate::abi::{self, Prefixed, VTable, pointed_at};
 use std::convert::Infallible;
 use std::ffi::c_void;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls a hook that answers.
 ///
@@ -24,7 +24,7 @@ unsafe fn answer<P: Plugin, E: Prefixed, T: Give>(
     ticket: u64,
     call: impl FnOnce(&P, &E, &Later<'_, T>) -> Option<Answer<T>>,
 ) -> i32 {
-    let done = catch_unwind(AssertUnwindSafe(|| {
+    let done = caught(|| {
         // SAFETY: the caller vouches for both.
         let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), View::of(event)) };
         let (Some(instance), Some(event)) = (instance, event) else {
@@ -35,7 +35,7 @@ unsafe fn answer<P: Plugin, E: Prefixed, T: Give>(
             Some(answer) => later.settle(answer),
             None => incomplete(&instance.host),
         }
-    }));
+    });
     done.unwrap_or(abi::PANIC)
 }
 
@@ -54,7 +54,7 @@ unsafe fn observe<P: Plugin, E: Prefixed, I: Prefixed>(
     list: impl FnOnce(&E) -> (*const *const I, usize),
     call: impl FnOnce(&P, &[I]) -> Option<()>,
 ) -> i32 {
-    let done = catch_unwind(AssertUnwindSafe(|| {
+    let done = caught(|| {
         // SAFETY: the caller vouches for both.
         let (instance, event) = unsafe { (instance.cast::<Instance<P>>().as_ref(), View::of(event)) };
         let (Some(instance), Some(event)) = (instance, event) else {
@@ -67,7 +67,7 @@ unsafe fn observe<P: Plugin, E: Prefixed, I: Prefixed>(
             Some(()) => abi::NEXT,
             None => incomplete(&instance.host),
         }
-    }));
+    });
     done.unwrap_or(abi::PANIC)
 }
 
