@@ -1,7 +1,7 @@
 //! What a plugin can have the broker do.
 
 use super::answers::NewMessage;
-use super::caught::caught;
+use super::callbacks::{self, SESSIONS, TIMERS};
 use super::give::with_message;
 use crate::abi::{self, Buffer, Outcome, Pair, PairList, Slice, read_prefix};
 use std::ffi::c_void;
@@ -384,7 +384,7 @@ impl Host {
     }
 
     /// Looks up a session. `found` is called once, now or later, on a thread of the broker: with `None` when there is no
-    /// such session.
+    /// such session, or when the generation ended before anybody looked.
     ///
     /// # Errors
     /// When the host refuses it; `found` is dropped then.
@@ -394,28 +394,11 @@ impl Host {
         client_id: &str,
         found: impl FnOnce(Option<Session>) + Send + 'static,
     ) -> Result<(), Refused> {
-        type Found = Box<dyn FnOnce(Option<Session>) + Send>;
-        unsafe extern "C" fn call(data: *mut c_void, status: i32, session: *const abi::SessionInfo) {
-            // SAFETY: the host calls this once with what it was given below.
-            let found = unsafe { Box::from_raw(data.cast::<Found>()) };
-            // SAFETY: the host gives null or a session that is good for the call.
-            let session = unsafe { read_prefix(session) }.filter(|_| status == abi::OK);
-            let session = session.map(|session| Session {
-                connected: session.connected != 0,
-                subscriptions: session.subscriptions,
-                queued: session.queued,
-            });
-            let _ = caught(|| found(session));
-        }
-        let boxed: Found = Box::new(found);
-        let data = Box::into_raw(Box::new(boxed)).cast::<c_void>();
-        let client_id = Slice::text(client_id);
-        let status = call!(self, session, named(instance), client_id, Some(call), data);
-        if status != abi::OK {
-            // SAFETY: the host refused, so it will never call; this is the only owner.
-            drop(unsafe { Box::from_raw(data.cast::<Found>()) });
-        }
-        done(status)
+        let (instance, client_id) = (named(instance), Slice::text(client_id));
+        let call = Some(callbacks::session_found as _);
+        done(SESSIONS.hand_over(Box::new(found), |data| {
+            call!(self, session, instance, client_id, call, data)
+        }))
     }
 
     /// Has the broker call `then` once, after this time, on a thread that no client waits for. When the generation ends
@@ -424,30 +407,13 @@ impl Host {
     /// # Errors
     /// When the host refuses it; `then` is dropped then.
     pub fn after(&self, delay: Duration, then: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
-        type Then = Option<Box<dyn FnOnce() + Send>>;
-        unsafe extern "C" fn call(data: *mut c_void) {
-            // SAFETY: the host calls this at most once, before `release`, with what it was given below.
-            let then = unsafe { (*data.cast::<Then>()).take() };
-            let _ = caught(|| {
-                if let Some(then) = then {
-                    then();
-                }
-            });
-        }
-        unsafe extern "C" fn release(data: *mut c_void) {
-            // SAFETY: the host calls this once, last, with what it was given below.
-            let then = unsafe { Box::from_raw(data.cast::<Then>()) };
-            let _ = caught(|| drop(then));
-        }
-        let boxed: Then = Some(Box::new(then));
-        let data = Box::into_raw(Box::new(boxed)).cast::<c_void>();
-        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        let status = call!(self, timer, delay, Some(call), Some(release), data);
-        if status != abi::OK {
-            // SAFETY: the host refused, so it will never call; this is the only owner.
-            drop(unsafe { Box::from_raw(data.cast::<Then>()) });
-        }
-        done(status)
+        // It comes no earlier than was asked for.
+        let delay = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let call = Some(callbacks::timer_due as _);
+        let release = Some(callbacks::timer_released as _);
+        done(TIMERS.hand_over(Box::new(then), |data| {
+            call!(self, timer, delay, call, release, data)
+        }))
     }
 
     /// Has the host fill a buffer, with more room if the first does not do.

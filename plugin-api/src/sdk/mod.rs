@@ -63,6 +63,7 @@
 //! plugin logs, publishes and stores. Its clock stands still until you move it.
 
 mod answers;
+mod callbacks;
 mod caught;
 mod client;
 mod events;
