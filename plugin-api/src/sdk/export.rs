@@ -94,6 +94,9 @@ fn bits(names: &[&str]) -> u32 {
     names.iter().map(bit).fold(0, |all, bit| all | bit)
 }
 
+// What `export_plugin!` writes into the library's section.
+const _: () = assert!(abi::ABI_MAJOR == 1 && abi::ABI_MINOR == 0);
+
 /// Makes a type that is a [`Plugin`](crate::Plugin) the plugin of this library. Its name and version are the package's.
 #[macro_export]
 macro_rules! export_plugin {

@@ -4,6 +4,8 @@ use super::answers::NewMessage;
 use super::callbacks::{self, SESSIONS, TIMERS};
 use super::give::with_message;
 use crate::abi::{self, Buffer, Outcome, Pair, PairList, Slice, read_prefix};
+use std::any::Any;
+use std::borrow::Cow;
 use std::ffi::c_void;
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +14,16 @@ use std::time::Duration;
 
 /// The broker. Clone it and take it to any thread.
 ///
-/// After the plugin was destroyed its functions answer [`Refused::NotServing`].
+/// After the plugin was destroyed its functions answer [`Refused::NotServing`]. A thread that is amid one of them at that
+/// moment is the plugin's fault: [`quiesce`](super::Plugin::quiesce) ends them all, or says how many it could not.
 #[derive(Clone)]
 pub struct Host(Arc<Shared>);
 
 struct Shared {
     table: abi::Host,
     gone: AtomicBool,
+    /// What the table leads to, when it is not a broker's, which lives as the ABI says.
+    _owned: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 // SAFETY: the ABI's rule: the host's functions may be called from any thread, as long as the instance lives; `gone` says
@@ -141,10 +146,20 @@ impl Host {
     pub(super) unsafe fn read(table: *const abi::Host) -> Option<Host> {
         // SAFETY: the caller vouches for the pointer.
         let table = unsafe { read_prefix(table) }?;
-        Some(Host(Arc::new(Shared {
+        Some(Self::new(table, None))
+    }
+
+    /// The host of a table that leads to what `owned` keeps.
+    pub(super) fn owning(table: abi::Host, owned: Arc<dyn Any + Send + Sync>) -> Host {
+        Self::new(table, Some(owned))
+    }
+
+    fn new(table: abi::Host, owned: Option<Arc<dyn Any + Send + Sync>>) -> Host {
+        Host(Arc::new(Shared {
             table,
             gone: AtomicBool::new(false),
-        })))
+            _owned: owned,
+        }))
     }
 
     /// Whether both were made for the same instance.
@@ -165,19 +180,21 @@ impl Host {
         self.log(Level::Error, "", text);
     }
 
-    /// Writes a line to the broker's log. `target` says what it is about; it may be empty. `tracing`'s macros lead here too.
+    /// Writes a line to the broker's log; several become one. `target` says what it is about; it may be empty. `tracing`'s
+    /// macros lead here too.
     pub fn log(&self, level: Level, target: &str, text: &str) {
         let target = if target.is_empty() {
             Slice::NONE
         } else {
             Slice::text(target)
         };
+        let text = one_line(text);
         let shared = &self.0;
         if let Some(log) = shared.table.log
             && !shared.gone.load(Ordering::Acquire)
         {
             // SAFETY: the host vouches for its table, and both texts are good until the call returns.
-            unsafe { log(shared.table.ctx, level as u32, target, Slice::text(text)) };
+            unsafe { log(shared.table.ctx, level as u32, target, Slice::text(&text)) };
         }
     }
 
@@ -431,6 +448,16 @@ impl Host {
             return found(status).map(|there| there.then_some(memory));
         }
     }
+}
+
+/// The host takes lines, and what a panic says or an error tells of its causes is often more.
+fn one_line(text: &str) -> Cow<'_, str> {
+    const ENDS: [char; 2] = ['\n', '\r'];
+    if !text.contains(ENDS) {
+        return text.into();
+    }
+    let lines = text.split(ENDS).map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").into()
 }
 
 fn named(instance: &str) -> Slice {

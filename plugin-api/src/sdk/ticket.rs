@@ -123,11 +123,23 @@ pub struct Ticket<T: Give> {
 }
 
 impl<T: Give> Ticket<T> {
-    /// Answers. Whether the host still wanted to know: it is `false` after the hook's deadline and after the
-    /// generation's end, and then nothing happened.
+    /// Answers. Whether the host took it: it is `false` after the hook's deadline and after the generation's end, when
+    /// nothing happened, and for an answer that the host cannot read, which counts as a failure of the hook.
     pub fn complete(mut self, answer: T) -> bool {
         let number = std::mem::take(&mut self.number);
-        number != 0 && give(&self.host, number, &answer) == abi::OK
+        if number == 0 {
+            return false;
+        }
+        let status = give(&self.host, number, &answer);
+        if status == abi::INVALID {
+            // The ticket is open still, and a client waits for it.
+            fail(
+                &self.host,
+                number,
+                "the plugin gave an answer that makes no sense",
+            );
+        }
+        status == abi::OK
     }
 
     /// Answers that no answer was found, and why.
@@ -146,5 +158,56 @@ impl<T: Give> Drop for Ticket<T> {
                 "the plugin dropped the ticket without an answer",
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sdk::{Access, Login};
+    use std::ffi::c_void;
+    use std::sync::Mutex;
+
+    /// A host that takes nothing but errors, and remembers what it was told.
+    fn host(told: &Mutex<Vec<(u64, i32)>>) -> Host {
+        unsafe extern "C" fn complete(ctx: *mut c_void, ticket: u64, outcome: *const Outcome) -> i32 {
+            // SAFETY: the test's list, and an outcome that is good for the call.
+            let (told, outcome) = unsafe { (&*ctx.cast::<Mutex<Vec<(u64, i32)>>>(), &*outcome) };
+            told.lock().unwrap().push((ticket, outcome.verdict));
+            match outcome.verdict {
+                abi::ERROR => abi::OK,
+                _ => abi::INVALID,
+            }
+        }
+        let table = abi::Host {
+            ctx: std::ptr::from_ref(told).cast_mut().cast(),
+            complete: Some(complete),
+            ..abi::Host::blank()
+        };
+        // SAFETY: the table is copied, and the list outlives the host.
+        unsafe { Host::read(&raw const table) }.unwrap()
+    }
+
+    #[test]
+    fn a_hook_is_not_left_waiting_for_an_answer_that_the_host_cannot_read() {
+        let told = Mutex::default();
+        let host = host(&told);
+        let later = Later::<Login>::new(&host, 7);
+        assert!(!later.ticket().complete(Login::deny("why")));
+        assert_eq!(*told.lock().unwrap(), [(7, abi::DENY), (7, abi::ERROR)]);
+        assert_eq!(later.settle(Answer::Later), abi::PENDING);
+    }
+
+    #[test]
+    fn a_ticket_answers_once() {
+        let told = Mutex::default();
+        let host = host(&told);
+        let later = Later::<Access>::new(&host, 8);
+        assert!(later.ticket().fail("no backend"));
+        assert!(!later.ticket().complete(Access::Allow));
+        drop(later.ticket());
+        assert_eq!(*told.lock().unwrap(), [(8, abi::ERROR)]);
+        drop(Later::<Access>::new(&host, 9).ticket());
+        assert_eq!(told.lock().unwrap()[1..], [(9, abi::ERROR)]);
     }
 }

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod ending;
 mod everything;
 
 use dunlin_plugin_api::abi;

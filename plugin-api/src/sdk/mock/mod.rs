@@ -310,11 +310,14 @@ impl<P> MockHost<P> {
             .with(|inner| inner.sessions.insert(client_id.to_owned(), session));
     }
 
-    /// The host as the plugin sees it, for looking into the key-value store and the like.
+    /// The host as the plugin sees it, for looking into the key-value store and the like, also after the plugin's end.
     #[must_use]
     pub fn host(&self) -> Option<Host> {
-        // SAFETY: the table lives as long as `self`, which a test keeps.
-        unsafe { Host::read(&raw const *self.table) }
+        Some(self.own_host())
+    }
+
+    fn own_host(&self) -> Host {
+        Host::owning(*self.table, self.world.clone())
     }
 
     /// Moves the clock, and calls the timers whose time has come.
@@ -324,13 +327,8 @@ impl<P> MockHost<P> {
 
     /// Runs `call` with `tracing` leading to this host's log on this thread.
     fn with_tracing<R>(&self, call: impl FnOnce() -> R) -> R {
-        match self.host() {
-            Some(host) => {
-                let subscriber = tracing_subscriber::registry().with(HostLayer::new(host));
-                tracing::subscriber::with_default(subscriber, call)
-            }
-            None => call(),
-        }
+        let subscriber = tracing_subscriber::registry().with(HostLayer::new(self.own_host()));
+        tracing::subscriber::with_default(subscriber, call)
     }
 
     fn end(&mut self) -> usize {
@@ -345,7 +343,7 @@ impl<P> MockHost<P> {
             reason: abi::UNLOAD_STOPPING,
             ..OnUnloadEvent::blank()
         };
-        self.with_tracing(|| {
+        let left = self.with_tracing(|| {
             if let Some(on_unload) = table.on_unload {
                 // SAFETY: the instance lives.
                 unsafe { on_unload(instance, &raw const event, 0) };
@@ -354,16 +352,18 @@ impl<P> MockHost<P> {
             let left = table
                 .quiesce
                 .map_or(0, |quiesce| unsafe { quiesce(instance, 5000) });
-            match (left, table.destroy) {
+            if let (0, Some(destroy)) = (left, table.destroy) {
                 // SAFETY: nothing of it runs any more, and nobody has the pointer.
-                (0, Some(destroy)) => unsafe { destroy(instance) },
-                _ => {
-                    // Threads of the plugin may still call: what they call stays.
-                    std::mem::forget(Arc::clone(&self.world));
-                }
+                unsafe { destroy(instance) };
             }
-            usize::try_from(left).unwrap_or(1)
-        })
+            left
+        });
+        if left != 0 {
+            // Threads of the plugin may still call: what they call stays.
+            std::mem::forget(std::mem::replace(&mut self.table, Box::new(abi::Host::blank())));
+            std::mem::forget(Arc::clone(&self.world));
+        }
+        usize::try_from(left).unwrap_or(1)
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) struct Inner {
     pub(super) sessions: HashMap<String, Session>,
     pub(super) stale: usize,
     serving: bool,
+    ended: bool,
     settings: String,
     kv: BTreeMap<Key, (Vec<u8>, Option<Duration>)>,
     now: Duration,
@@ -129,6 +130,7 @@ impl World {
     pub(super) fn serve(&self, serving: bool) {
         let timers = self.with(|inner| {
             inner.serving = serving;
+            inner.ended = !serving;
             if serving {
                 return Vec::new();
             }
@@ -496,6 +498,9 @@ unsafe extern "C" fn timer(
     data: *mut c_void,
 ) -> i32 {
     world(ctx).with(|inner| {
+        if inner.ended {
+            return abi::NOT_SERVING;
+        }
         let due = inner.now.saturating_add(Duration::from_millis(delay_ms));
         inner.timers.push(Timer {
             due,
@@ -503,8 +508,8 @@ unsafe extern "C" fn timer(
             release,
             data,
         });
-    });
-    abi::OK
+        abi::OK
+    })
 }
 
 /// A table whose functions lead to `world`, which must outlive it.
