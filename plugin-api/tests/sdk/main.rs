@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod declaring;
 mod ending;
 mod everything;
 

@@ -471,7 +471,10 @@ impl<P> MockHost<P> {
                 connack: &raw const connack,
                 ..abi::ConnackEvent::blank()
             };
-            self.ask(Hook::Connack, self.plugin.table.connack, &event)
+            match self.ask(Hook::Connack, self.plugin.table.connack, &event)? {
+                Change::Drop(_) => Err(Failure::Wrong("a CONNACK cannot be dropped".to_owned())),
+                answer => Ok(answer),
+            }
         })
     }
 

@@ -5,6 +5,7 @@
 mod calls;
 mod client;
 mod decode;
+mod rules;
 mod table;
 mod told;
 
@@ -114,6 +115,10 @@ impl Subject {
             if hook.description().waits == Waits::Never {
                 return Err(format!("`{hook}` cannot wait"));
             }
+        }
+        if !newer {
+            // SAFETY: the caller vouches for the declaration, and so for its lists.
+            unsafe { rules::check(&declaration) }?;
         }
         Ok(Subject {
             table,
