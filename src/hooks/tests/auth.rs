@@ -2,6 +2,9 @@
 
 #[path = "../../../tests/policy/auth_cases.rs"]
 mod auth_cases;
+#[path = "../../../tests/support/plugins.rs"]
+#[allow(dead_code, reason = "one of its functions is for other tests")]
+mod support;
 
 use super::*;
 use auth_cases::{Case, Table, Verdict};
@@ -12,7 +15,7 @@ use std::time::Duration;
 fn with(entry: &PolicyEntry, settings: &Value) -> PolicyEntry {
     PolicyEntry {
         budget: Duration::from_secs(2),
-        load_budget: Duration::from_secs(2),
+        load_budget: Some(Duration::from_secs(2)),
         settings: serde_json::from_value(settings.clone()).unwrap(),
         ..entry.clone()
     }
@@ -75,7 +78,7 @@ fn answers_as_the_table_says(entry: &PolicyEntry) {
 }
 
 /// And which settings it refuses, in which words.
-fn refuses_as_the_table_says(entry: &PolicyEntry) {
+fn refuses_as_the_table_says(entry: &PolicyEntry, sentence: impl Fn(&str) -> String) {
     for case in &Table::read().refused {
         let Err(errors) = load(entry, &case.settings) else {
             panic!("{}: not refused", case.name)
@@ -83,12 +86,28 @@ fn refuses_as_the_table_says(entry: &PolicyEntry) {
         let [error] = &errors[..] else {
             panic!("{}: {errors:?}", case.name)
         };
-        assert!(error.message.starts_with(&case.says), "{}: {error}", case.name);
+        let said = sentence(&error.message);
+        assert!(said.starts_with(&case.says), "{}: {error}", case.name);
     }
 }
 
 fn script() -> PolicyEntry {
     PolicyEntry::new("auth", "scripts/auth.lua")
+}
+
+fn plugin() -> PolicyEntry {
+    PolicyEntry::compiled("auth", support::shipped("auth"))
+}
+
+#[test]
+fn the_plugin_answers_as_the_table_says() {
+    answers_as_the_table_says(&plugin());
+}
+
+#[test]
+fn the_plugin_refuses_the_settings_of_the_table() {
+    let refuses = |error: &str| error.trim_start_matches("refuses to load: ").to_owned();
+    refuses_as_the_table_says(&plugin(), refuses);
 }
 
 #[test]
@@ -98,5 +117,5 @@ fn the_script_answers_as_the_table_says() {
 
 #[test]
 fn the_script_refuses_the_settings_of_the_table() {
-    refuses_as_the_table_says(&script());
+    refuses_as_the_table_says(&script(), str::to_owned);
 }

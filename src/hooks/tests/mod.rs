@@ -7,6 +7,7 @@ mod chain;
 mod declarations;
 mod hostile;
 mod modules;
+mod plugins;
 mod policies;
 mod proving;
 mod reload;
