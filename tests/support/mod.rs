@@ -7,6 +7,7 @@
 pub mod broker;
 pub mod client;
 pub mod packets;
+pub mod plugins;
 pub mod websocket;
 
 pub use broker::Broker;

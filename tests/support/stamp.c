@@ -57,7 +57,8 @@ static int32_t publish(void *instance, const DunlinPublishEvent *event, uint64_t
 }
 
 static int32_t limit(void *instance, const DunlinLimitEvent *event, uint64_t ticket) {
-    (void)event;
+    static const char asked[] = "replaced";
+    if (event->name.len != sizeof asked - 1 || memcmp(event->name.ptr, asked, sizeof asked - 1) != 0) return DUNLIN_NEXT;
     const struct plugin *plugin = instance;
     DunlinOutcome outcome = DUNLIN_BLANK(DunlinOutcome);
     outcome.verdict = DUNLIN_NUMBER;

@@ -181,7 +181,7 @@ fn state_is_handed_over_between_plugins_and_goes_through_scripts_where_it_is_jso
     let stamps = Stamps::new();
     let replaced = |generation: &Arc<Generation>| {
         let mut hooks = stamps.shard(generation);
-        hooks.limit("i", "n")
+        hooks.limit("i", "replaced")
     };
     let mut last = stamps.after(None, 1, &[stamps.entry()]).unwrap();
     let mut hooks = stamps.shard(&last);
@@ -194,7 +194,7 @@ fn state_is_handed_over_between_plugins_and_goes_through_scripts_where_it_is_jso
         last = next;
         drop(std::mem::replace(&mut hooks, kept));
     }
-    assert_eq!(hooks.limit("i", "n"), Some(3.0));
+    assert_eq!(hooks.limit("i", "replaced"), Some(3.0));
     // Bytes that only the plugin can read are nothing to a script.
     let script = "local seen return { on_load = function(settings, previous) seen = previous return { n = 9 } end, \
                   limit = function() return if seen == nil then 1 else 2 end }";
