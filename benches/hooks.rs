@@ -1,6 +1,10 @@
 //! What a hook costs: nanoseconds a call, the best of some rounds, so that what else the machine does counts little.
 //!
-//! `cargo bench --bench hooks`
+//! `cargo bench --bench hooks`; it compiles two plugins in C, with cc.
+
+#[path = "../tests/support/plugins.rs"]
+#[allow(dead_code, reason = "what else tests need")]
+mod support;
 
 use bytes::Bytes;
 use dunlin::codec::{ProtocolVersion, QoS};
@@ -56,6 +60,19 @@ fn load(entries: &[PolicyEntry], base: &Path) -> ShardHooks {
     }
 }
 
+/// A chain of one compiled plugin, made of this C source.
+fn plugin(source: &str) -> ShardHooks {
+    let folder = std::env::temp_dir().join(format!("dunlin-bench-{}", std::process::id()));
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        panic!("{error}");
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
+    support::compiled(&source, &["-O2"], &folder.join("p.so"));
+    let hooks = load(&[PolicyEntry::compiled("p", "p.so")], &folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    hooks
+}
+
 fn script(body: &str) -> ShardHooks {
     let folder = std::env::temp_dir().join(format!("dunlin-bench-{}", std::process::id()));
     let written = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join("p.lua"), body));
@@ -90,6 +107,21 @@ fn main() {
     measure("no policy has the hook: authorize_publish()", 1_000_000, || {
         black_box(none.authorize_publish(&one, &publish("a")));
     });
+
+    let mut native = plugin("tests/abi/c/fixture.c");
+    measure("compiled plugin, authorize_publish: ALLOW", 1_000_000, || {
+        black_box(native.authorize_publish(&one, &publish("devices/truck-7/up")));
+    });
+    let mut next = many.iter().cycle();
+    measure(
+        "compiled plugin, authorize_publish: ALLOW, 10,000 clients",
+        1_000_000,
+        || {
+            if let Some(client) = next.next() {
+                black_box(native.authorize_publish(client, &publish("devices/truck-7/up")));
+            }
+        },
+    );
 
     let mut trivial = script("return { authorize_publish = function(ctx, topic) return 'allow' end }");
     measure("authorize_publish: return 'allow'", 100_000, || {
@@ -198,6 +230,10 @@ fn main() {
     };
     measure("publish: reads msg.size, passes", 100_000, || {
         black_box(transform.publish(Some(&one), event.clone()));
+    });
+    let mut stamp = plugin("tests/support/stamp.c");
+    measure("compiled plugin, publish: another payload", 100_000, || {
+        black_box(stamp.publish(Some(&one), event.clone()));
     });
     let mut rewrite =
         script("return { publish = function(ctx, msg) return { topic = 'x/' .. msg.topic } end }");

@@ -1,24 +1,22 @@
 //! The hook chain: policies that decide, transform and observe, and that swap while the broker runs.
 //!
-//! A policy is a Luau script that returns a table of functions, one a hook. A [`Generation`] is everything loaded: compiled,
-//! checked, immutable and shared. A [`ShardHooks`] is a generation in one shard: a state of its own for each entry, asked
-//! by plain calls on the shard's thread. A [`Reloader`] watches the files and swaps generations: all shards or none.
+//! A policy is a Luau script that returns a table of functions, one a hook, or a compiled plugin that declares them. A
+//! [`Generation`] is everything loaded: checked, immutable and shared. A [`ShardHooks`] is a generation in one shard: a Lua
+//! state for each script and a desk for each plugin, asked by plain calls on the shard's thread. A [`Reloader`] watches the files and
+//! swaps generations: all shards or none.
 //!
 //! ```text
 //! dunlin.toml ─> PolicyEntry ─> Generation::load ─> Arc<Generation> ─┬─> ShardHooks (shard 0)
-//!                  scripts/*.lua ──┘   ^                             └─> ShardHooks (shard 1)
+//!    scripts/*.lua, plugins/*.so ──┘   ^                             └─> ShardHooks (shard 1)
 //!                                      └── Reloader: prepare on every shard, then activate
 //! ```
 //!
 //! What is where: `policy` and `generation` hold what is loaded, `declare` reads what a script declares, `lua` builds and
-//! limits states and reads answers, `host` is what scripts can use, `chain` asks the entries and combines what they say,
-//! `breaker` and `counters` watch them, `reload` swaps.
+//! limits states and reads answers, `host` is what scripts can use, `native` is the same for compiled plugins, `chain` asks the entries
+//! and combines what they say, `breaker`, `counters` and `watch` watch them, `reload` swaps.
 //!
-//! Invariant: nothing that a policy does reaches beyond its call. It ends within its budget and a little, in a state that
-//! is dropped when it is spoilt, and what it failed to answer is answered by what its entry declares: deny, by default.
-//!
-//! Still to come, each in its own issue: handing state over (`on_load(settings, previous)`, `on_unload`), ticks, hooks that
-//! await, proving and rolling back a generation; compiled plugins, which are entries of the same chain.
+//! Invariant: nothing that a policy does reaches beyond its call. A script's ends within its budget and a little, in a state that is
+//! dropped when it is spoilt; what an entry failed to answer is answered by what it declares: deny, by default.
 
 mod acl;
 mod breaker;
