@@ -78,7 +78,22 @@ impl Broker {
         Broker::run(&folder.join("dunlin.toml"), &folder.join("data"), None, &off)
     }
 
+    /// The broker as the argument of another program, which may make it slow.
+    pub fn start_under(wrapper: &[&str], config: &Path, data: &Path, settings: &[&str]) -> Broker {
+        Broker::run_under(wrapper, config, data, None, settings)
+    }
+
     fn run(config: &Path, data: &Path, scratch: Option<&Path>, settings: &[&str]) -> Broker {
+        Broker::run_under(&[], config, data, scratch, settings)
+    }
+
+    fn run_under(
+        wrapper: &[&str],
+        config: &Path,
+        data: &Path,
+        scratch: Option<&Path>,
+        settings: &[&str],
+    ) -> Broker {
         if let Ok(address) = std::env::var("DUNLIN_TEST_ADDRESS") {
             let address = address.parse().unwrap();
             return Broker {
@@ -94,6 +109,7 @@ impl Broker {
         command
             .args(["-c", SUPERVISE, "sh"])
             .arg(scratch.unwrap_or(Path::new("")))
+            .args(wrapper)
             .arg(binary());
         command
             .arg("serve")
@@ -127,7 +143,8 @@ impl Broker {
             }
             ended.store(true, Ordering::Release);
         });
-        let deadline = Instant::now() + START;
+        let patience = if wrapper.is_empty() { START } else { 10 * START };
+        let deadline = Instant::now() + patience;
         // One listener answers before the next one is bound, and the log says when all are.
         while TcpStream::connect(address).is_err() || !broker.log().contains("Dunlin serves") {
             let ended = broker.ended.load(Ordering::Acquire);

@@ -47,7 +47,7 @@ pub(super) struct Image {
     mapped: Arc<Mapped>,
     /// Whether it may be unmapped when nobody uses it any more.
     unload: AtomicBool,
-    /// How many instances live in it.
+    /// How many instances live in it, or are being made.
     pub(super) living: Mutex<usize>,
 }
 

@@ -207,14 +207,16 @@ fn create(beginning: Beginning) -> Result<Life, Refusal> {
         ..Setup::blank()
     };
     let mut why = Why::default();
+    // From here on nobody else is made in this image, until it is known whether this one lives.
+    *image.living.lock() += 1;
     // SAFETY: the table is the plugin's; what it is given is good for the call, and the host table for ever.
     let pointer = why.with(|error| unsafe { create(&raw const host.0, &raw const setup, error) });
     if pointer.is_null() {
         // Timers that it has set are given back, and none is called any more.
         world.errands.end(deadlines.quiesce);
+        *image.living.lock() -= 1;
         return Err(Refusal::new(format!("refuses to load: {}", why.said())));
     }
-    *image.living.lock() += 1;
     let life = Life {
         pointer: Pointer(pointer),
         table,

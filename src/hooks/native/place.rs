@@ -2,30 +2,67 @@
 
 use super::Refusal;
 use rustix::process::geteuid;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// So long a file must not have changed before it is believed to be whole.
+const SETTLED: Duration = Duration::from_millis(200);
+/// So long at most that is waited for: a clock may be wrong.
+const AT_MOST: Duration = Duration::from_secs(2);
 
 /// Written to by the group, or by everybody.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// The file and its folder belong to the broker's user or to root, and nobody else can write to them.
+/// Opens the file, if it and its folder belong to the broker's user or to root, and nobody else can write to them. What is read from it
+/// then is what was looked at, whatever lies under its name by then.
 ///
 /// # Errors
 /// Which of them does not, and what to type.
-pub(super) fn check(file: &Path) -> Result<(), Refusal> {
-    let missing = |error| {
-        Refusal::new(format!("cannot be read: {error}"))
-            .help("write the path of a plugin, such as plugins/libfirst.so")
-    };
+pub(super) fn open(file: &Path) -> Result<File, Refusal> {
     let real = file.canonicalize().map_err(missing)?;
-    let about = real.metadata().map_err(missing)?;
+    let open = File::open(&real).map_err(missing)?;
+    let about = open.metadata().map_err(missing)?;
     if !about.is_file() {
         return Err(Refusal::new("is no file").help("write the path of the shared library itself"));
     }
     safe(&about, "the file", &real)?;
     let folder = real.parent().unwrap_or(Path::new("/"));
-    safe(&folder.metadata().map_err(missing)?, "its folder", folder)
+    safe(&folder.metadata().map_err(missing)?, "its folder", folder)?;
+    Ok(open)
+}
+
+/// All of a file that is safe, once nobody has written to it for a moment: whoever copies it is not done while he writes.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
+    let began = Instant::now();
+    loop {
+        let mut open = open(file)?;
+        let changed = open
+            .metadata()
+            .and_then(|about| about.modified())
+            .map_err(missing)?;
+        let rested = SystemTime::now().duration_since(changed);
+        match rested {
+            Ok(rested) if rested < SETTLED && began.elapsed() < AT_MOST => {
+                std::thread::sleep(SETTLED - rested);
+            }
+            _ => {
+                let mut bytes = Vec::new();
+                open.read_to_end(&mut bytes).map_err(missing)?;
+                return Ok(bytes);
+            }
+        }
+    }
+}
+
+fn missing(error: std::io::Error) -> Refusal {
+    Refusal::new(format!("cannot be read: {error}"))
+        .help("write the path of a plugin, such as plugins/libfirst.so")
 }
 
 fn safe(about: &Metadata, what: &str, path: &Path) -> Result<(), Refusal> {
@@ -61,9 +98,9 @@ mod tests {
         fs::write(&file, "x").unwrap();
         let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         mode(&file, 0o644);
-        assert_eq!(check(&file), Ok(()));
+        assert!(open(&file).is_ok());
         mode(&file, 0o664);
-        let refused = check(&file).unwrap_err();
+        let refused = open(&file).unwrap_err();
         assert_eq!(refused.what, "the file can be written to by others (mode 664)");
         assert_eq!(
             refused.help,
@@ -72,16 +109,16 @@ mod tests {
         mode(&file, 0o644);
         mode(folder.path(), 0o777);
         assert!(
-            check(&file)
+            open(&file)
                 .unwrap_err()
                 .what
                 .starts_with("its folder can be written to by others")
         );
         mode(folder.path(), 0o1777);
-        assert_eq!(check(&file), Ok(()));
-        assert_eq!(check(folder.path()).unwrap_err().what, "is no file");
+        assert!(open(&file).is_ok());
+        assert_eq!(open(folder.path()).unwrap_err().what, "is no file");
         assert!(
-            check(&folder.path().join("none"))
+            open(&folder.path().join("none"))
                 .unwrap_err()
                 .what
                 .starts_with("cannot be read: No such file")

@@ -16,12 +16,6 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
-
-/// So long a file must not have changed before it is believed to be whole.
-const SETTLED: Duration = Duration::from_millis(200);
-/// So long at most that is waited for: a clock may be wrong.
-const AT_MOST: Duration = Duration::from_secs(2);
 
 /// A file that was read and looks like a plugin; none of its code has run.
 pub(crate) struct Candidate {
@@ -83,10 +77,7 @@ impl Candidate {
     /// Why it is no plugin for this broker.
     pub(crate) fn read(asked: &For<'_>) -> Result<Self, LoadError> {
         let refused = |refusal: Refusal| refusal.of(asked.file);
-        place::check(asked.path).map_err(refused)?;
-        let bytes = read_settled(asked.path).map_err(|error| {
-            refused(Refusal::new(format!("cannot be read: {error}")).help("write the path of a plugin"))
-        })?;
+        let bytes = place::read(asked.path).map_err(refused)?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         let allowed = &asked.entry.sha256;
@@ -280,24 +271,6 @@ fn unloads(asked: &For<'_>, declared: &Declared, image: &Image) -> bool {
                 asked.file
             );
             false
-        }
-    }
-}
-
-/// Reads a file that nobody has written to for a moment: whoever copies it is not done while he writes.
-fn read_settled(path: &Path) -> std::io::Result<Vec<u8>> {
-    let began = Instant::now();
-    loop {
-        let about = std::fs::metadata(path)?;
-        let rested = about
-            .modified()
-            .ok()
-            .and_then(|at| SystemTime::now().duration_since(at).ok());
-        match rested {
-            Some(rested) if rested < SETTLED && began.elapsed() < AT_MOST => {
-                std::thread::sleep(SETTLED - rested);
-            }
-            _ => return std::fs::read(path),
         }
     }
 }

@@ -89,6 +89,19 @@ impl Ending {
     }
 }
 
+/// Where copies lie for those who have no data folder, such as `dunlin check`.
+fn temporary() -> PathBuf {
+    std::env::temp_dir().join(format!("dunlin-plugins-{}", std::process::id()))
+}
+
+impl Drop for Plugins {
+    fn drop(&mut self) {
+        if self.copies.get().is_none() {
+            let _was_never_used = std::fs::remove_dir(temporary());
+        }
+    }
+}
+
 impl Plugins {
     /// From now on copies lie in this folder. What a process that crashed has left there is taken away.
     pub(crate) fn keep_copies_in(&self, folder: &Path) {
@@ -99,7 +112,6 @@ impl Plugins {
     }
 
     fn copies(&self) -> PathBuf {
-        let temporary = || std::env::temp_dir().join(format!("dunlin-plugins-{}", std::process::id()));
         self.copies.get().cloned().unwrap_or_else(temporary)
     }
 

@@ -8,10 +8,12 @@
 pub use crate::config::hooks::WatchMode;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a poller looks.
@@ -20,6 +22,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// Watches over a set of folders.
 pub(super) struct FileWatch {
     watcher: Option<Box<dyn Watcher + Send>>,
+    /// The folders whose contents count. Their parents are watched for them alone: what else happens there, such as in a data
+    /// folder, is no reason to look.
+    count: Arc<Mutex<BTreeSet<PathBuf>>>,
     /// The watched folders, and which folder each was when the watch was set.
     armed: BTreeMap<PathBuf, Option<Identity>>,
     complained: bool,
@@ -41,12 +46,14 @@ impl FileWatch {
                 .map(|watcher| Box::new(watcher) as Box<dyn Watcher + Send>)
         };
         let again = changed.clone();
+        let count = Arc::<Mutex<BTreeSet<PathBuf>>>::default();
+        let counts = count.clone();
         let watcher = match mode {
             WatchMode::Off => None,
             WatchMode::Poll => poll(Box::new(changed)).ok(),
             WatchMode::Auto => RecommendedWatcher::new(
                 move |event: notify::Result<Event>| {
-                    if event.is_ok_and(|event| !matters(&event)) {
+                    if event.is_ok_and(|event| !matters(&event, &counts.lock())) {
                         return;
                     }
                     changed();
@@ -62,6 +69,7 @@ impl FileWatch {
         };
         Self {
             watcher,
+            count,
             armed: BTreeMap::new(),
             complained: false,
             notified: mode == WatchMode::Auto,
@@ -74,6 +82,8 @@ impl FileWatch {
         let Some(watcher) = &mut self.watcher else {
             return false;
         };
+        let absolute = |folder: &PathBuf| std::path::absolute(present(folder)).unwrap_or(folder.clone());
+        *self.count.lock() = folders.iter().map(absolute).collect();
         let parents = folders.iter().filter_map(|folder| folder.parent());
         let wanted: BTreeSet<PathBuf> = folders
             .iter()
@@ -144,8 +154,14 @@ fn present(folder: &Path) -> PathBuf {
     }
 }
 
-/// Reading files is no change: our own looking would wake us for ever.
-fn matters(event: &Event) -> bool {
+/// Whether an event is a reason to look. Reading files is no change: our own looking would wake us for ever. One without a path says
+/// that some were lost.
+fn matters(event: &Event, count: &BTreeSet<PathBuf>) -> bool {
+    let here =
+        |path: &PathBuf| count.contains(path) || path.parent().is_some_and(|folder| count.contains(folder));
+    if !event.paths.is_empty() && !event.paths.iter().any(here) {
+        return false;
+    }
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
@@ -236,6 +252,24 @@ fn is_policy(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_happens_beside_a_watched_folder_is_no_reason_to_look() {
+        let count = BTreeSet::from([PathBuf::from("/d/data/plugins"), PathBuf::from("/d/scripts")]);
+        let event = |path: &str| Event::new(EventKind::Any).add_path(path.into());
+        for path in [
+            "/d/data/plugins",
+            "/d/data/plugins/x.so",
+            "/d/scripts/..data",
+            "/d/scripts",
+        ] {
+            assert!(matters(&event(path), &count), "{path}");
+        }
+        for path in ["/d/data/policies.jsonl", "/d/data", "/d/dunlin.toml"] {
+            assert!(!matters(&event(path), &count), "{path}");
+        }
+        assert!(matters(&Event::new(EventKind::Other), &count));
+    }
 
     #[test]
     fn what_editors_leave_is_no_script() {
