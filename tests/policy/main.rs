@@ -14,6 +14,7 @@ mod configuration;
 mod credentials;
 mod crowd;
 mod editing;
+mod plugin_host;
 mod plugins;
 mod reload;
 mod rules;
