@@ -3,7 +3,7 @@
 //! `cargo bench --bench hooks`; it compiles two plugins in C, with cc.
 
 #[path = "../tests/support/plugins.rs"]
-#[allow(dead_code, reason = "what else tests need")]
+#[allow(dead_code, clippy::unwrap_used, reason = "made for tests")]
 mod support;
 
 use bytes::Bytes;

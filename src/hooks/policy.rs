@@ -78,7 +78,7 @@ pub(crate) struct Policy {
 /// What answers.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Script(Script),
+    Script(Box<Script>),
     Plugin(Arc<Plugin>),
 }
 
@@ -133,12 +133,12 @@ impl Policy {
             file: image.file.clone(),
             path: image.path.clone(),
             hash: image.hash,
-            body: Body::Script(Script {
+            body: Body::Script(Box::new(Script {
                 modules: modules.required(),
                 image,
                 previous,
                 handed_over: State::json(handed_over),
-            }),
+            })),
             settings,
             limits,
             on_error: entry.on_error,

@@ -8,7 +8,7 @@ use super::read::Reader;
 use crate::codec::{QoS, ReasonCode, SubscribeFilter};
 use crate::hooks::lua::answer::{Change, LoginVote, Vote};
 use crate::hooks::lua::fault::Fault;
-use crate::hooks::verdict::{ActionOutcome, ConnackPatch, ConnectChange, Controlled, Grant, Patch, Routed};
+use crate::hooks::verdict::{ActionOutcome, ConnackPatch, ConnectChange, Controlled, Patch, Routed};
 use crate::hooks::{Kind, codes};
 use bytes::Bytes;
 use dunlin_plugin_api::Hook;
@@ -211,10 +211,7 @@ fn said_by(asked: Asked, said: &Outcome) -> Result<Answered, Fault> {
 fn login(hook: Hook, said: &Outcome) -> Result<LoginVote, Fault> {
     let r = Reader;
     Ok(match said.verdict {
-        ALLOW => LoginVote::Allow(Box::new(match r.grant(said.grant)? {
-            Some(grant) => grant,
-            None => Grant::default(),
-        })),
+        ALLOW => LoginVote::Allow(Box::new(r.grant(said.grant)?.unwrap_or_default())),
         DENY => {
             let code = r.code(
                 said.code,

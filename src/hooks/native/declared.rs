@@ -44,13 +44,13 @@ const MOST: usize = 1024;
 const FLAGS: u64 = FLAG_THREADS | FLAG_THREAD_LOCALS | FLAG_UNLOADABLE;
 const REBUILD: &str = "build it against dunlin-plugin-api, or the dunlin_plugin.h, of this broker";
 
-/// By the number of the ABI.
-const ORIGINS: [Origin; 4] = [Origin::Client, Origin::Will, Origin::Script, Origin::Broker];
-const _: () = assert!(
-    ORIGINS[abi::ORIGIN_WILL as usize] as u8 == Origin::Will as u8
-        && ORIGINS[abi::ORIGIN_SCRIPT as usize] as u8 == Origin::Script as u8
-        && ORIGINS[abi::ORIGIN_BROKER as usize] as u8 == Origin::Broker as u8
-);
+/// The origins by their numbers in the ABI.
+const ORIGINS: [(u32, Origin); 4] = [
+    (abi::ORIGIN_CLIENT, Origin::Client),
+    (abi::ORIGIN_WILL, Origin::Will),
+    (abi::ORIGIN_SCRIPT, Origin::Script),
+    (abi::ORIGIN_BROKER, Origin::Broker),
+];
 
 fn nonsense(what: impl AsRef<str>) -> Refusal {
     Refusal::new(format!("its declaration {}", what.as_ref())).help(REBUILD)
@@ -240,7 +240,6 @@ fn origins(said: &Declaration) -> Result<Vec<(Hook, Origins)>, Refusal> {
         }
         let named = ORIGINS
             .iter()
-            .enumerate()
             .filter(|(number, _)| rule.origins & 1 << number != 0);
         let origins = named.fold(Origins::NONE, |origins, (_, origin)| origins.with(*origin));
         Ok((hook, origins))

@@ -26,7 +26,10 @@ pub(super) fn bytes(bytes: Option<&[u8]>) -> Slice {
 #[inline]
 pub(super) fn with_client<R>(client: &Client, with: impl FnOnce(*const Context) -> R) -> R {
     match client.tls.as_deref() {
-        None => with(&raw const *&context(client)),
+        None => {
+            let context = context(client);
+            with(&raw const context)
+        }
         Some(tls) => with_tls(tls, |tls| {
             let context = Context {
                 tls,

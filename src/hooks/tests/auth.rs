@@ -2,10 +2,6 @@
 
 #[path = "../../../tests/policy/auth_cases.rs"]
 mod auth_cases;
-#[path = "../../../tests/support/plugins.rs"]
-#[allow(dead_code, reason = "one of its functions is for other tests")]
-mod support;
-
 use super::*;
 use auth_cases::{Case, Table, Verdict};
 use serde_json::{Map, Value};
@@ -96,7 +92,7 @@ fn script() -> PolicyEntry {
 }
 
 fn plugin() -> PolicyEntry {
-    PolicyEntry::compiled("auth", support::shipped("auth"))
+    PolicyEntry::compiled("auth", super::built::shipped("auth"))
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod auth;
 mod backends;
 mod bounds;
+#[path = "../../../tests/support/plugins.rs"]
+mod built;
 mod chain;
 mod declarations;
 mod hostile;

@@ -1,15 +1,11 @@
 //! Compiled plugins in the chain: what lives how long, what is shared, what is handed over.
 
-#[path = "../../../tests/support/plugins.rs"]
-#[allow(dead_code, reason = "one of its functions is for other tests")]
-mod support;
-
+use super::built::{compiled, put};
 use super::*;
 use crate::config::hooks::Unload;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use support::{compiled, put};
 
 /// A folder with `stamp.so` of version 1, and services of its own.
 struct Stamps {
