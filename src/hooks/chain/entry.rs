@@ -196,8 +196,13 @@ impl Entry {
             Answering::Desk(desk) => {
                 let clock = Coarse::now();
                 let answer = call(desk).and_then(Reply::at_once);
-                let answer = self.in_time(began, clock, answer);
-                return self.finish_inline(subject, began, answer);
+                return match (answer, self.overran(began, clock)) {
+                    (Ok(answer), Some(took)) => {
+                        self.count_overrun(subject, began, took);
+                        Ok(answer)
+                    }
+                    (answer, _) => self.finish_inline(subject, began, answer),
+                };
             }
         };
         let answer = match &*state {
@@ -231,7 +236,7 @@ impl Entry {
         let answer = async {
             let state = match &self.answers {
                 Answering::State(state) => state.borrow().clone(),
-                Answering::Desk(desk) => return self.ask_desk(desk, kind, turn, call).await,
+                Answering::Desk(desk) => return self.ask_desk(subject, desk, kind, turn, call).await,
             };
             let state = match state {
                 Some(state) => state,
@@ -260,6 +265,7 @@ impl Entry {
     /// A plugin computes in its turn, and is waited for outside of it.
     async fn ask_desk<R: Answers>(
         &self,
+        subject: Subject<'_>,
         desk: &Desk,
         kind: fair::Kind,
         turn: fair::Turn,
@@ -271,11 +277,13 @@ impl Entry {
         fair::took(kind, took);
         drop(turn);
         self.pace.took(took, &self.counters, self.policy.name());
-        if took > self.policy.limits.budget {
-            return Err(self.overran(took));
-        }
         match reply? {
-            Reply::Now(answer) => Ok(answer),
+            Reply::Now(answer) => {
+                if took > self.policy.limits.budget {
+                    self.count_overrun(subject, None, took);
+                }
+                Ok(answer)
+            }
             Reply::Later(late) => {
                 let patience = self.policy.limits.wait;
                 let waited = tokio::time::timeout(patience, late).await;
@@ -284,28 +292,27 @@ impl Entry {
         }
     }
 
-    /// What a plugin's call came to, unless it took longer than its `budget`: nothing can stop it, so it is seen afterwards. Calls
-    /// that are timed are seen as they are, all others by a clock that costs little and counts in milliseconds.
+    /// How long a plugin's call took, if that was longer than its `budget`. Nothing can stop it, so it is seen afterwards: calls that are
+    /// timed as they are, all others by a clock that costs little and counts in milliseconds.
     #[inline]
-    fn in_time<R>(&self, began: Option<Began>, clock: Coarse, answer: Result<R, Fault>) -> Result<R, Fault> {
+    fn overran(&self, began: Option<Began>, clock: Coarse) -> Option<Duration> {
         let budget = self.policy.limits.budget;
-        if let Some(took) = clock.took_more_than(budget) {
-            return Err(self.overran(took));
-        }
-        match began {
-            Some(Began::Timed(at) | Began::Watched(at, _)) if at.elapsed() > budget => {
-                Err(self.overran(at.elapsed()))
-            }
-            _ => answer,
-        }
+        let took = match began {
+            Some(Began::Timed(at) | Began::Watched(at, _)) => Some(at.elapsed()),
+            None => clock.took_more_than(budget),
+        };
+        took.filter(|took| *took > budget)
     }
 
+    /// A plugin took longer than its `budget`, and its answer is there. It counts: refusing a client what it may do helps nobody, and
+    /// it may have been the machine that took the time. But whoever overruns again and again is no longer asked.
     #[cold]
-    fn overran(&self, took: Duration) -> Fault {
-        Fault::timeout(format!(
+    fn count_overrun(&self, subject: Subject<'_>, began: Option<Began>, took: Duration) {
+        let overrun = Fault::timeout(format!(
             "the call took {took:?}, longer than its {:?} (`budget`)",
             self.policy.limits.budget
-        ))
+        ));
+        let _the_answer_counts = self.finish_inline::<()>(subject, began, Err(overrun));
     }
 
     /// Whether the policy may wait in this hook: where a packet rests meanwhile, only if it says so.
