@@ -233,63 +233,83 @@ impl Entry {
         let turn = fair::turn(kind).await;
         let watched = self.admit(subject)?;
         let began = Instant::now();
-        let answer = async {
-            let state = match &self.answers {
-                Answering::State(state) => state.borrow().clone(),
-                Answering::Desk(desk) => return self.ask_desk(subject, desk, kind, turn, call).await,
-            };
-            let state = match state {
-                Some(state) => state,
-                None => self.rebuild()?,
-            };
-            let call = answer(&state, subject.hook, begin)?.that_waits(self.may_wait(subject.hook));
-            let patience = self.policy.limits.wait;
-            let mut call = Fair::with(turn, kind, call);
-            match tokio::time::timeout(patience, &mut call).await {
-                Ok(said) => {
-                    self.pace.took(call.spent(), &self.counters, self.policy.name());
-                    read(&state, &Said::read(said?))
-                }
-                Err(_late) => Err(waited_too_long(patience)),
+        let (answer, overran) = match &self.answers {
+            Answering::State(state) => {
+                let state = state.borrow().clone();
+                (
+                    self.ask_state(subject, state, kind, turn, begin, read).await,
+                    None,
+                )
             }
-        }
-        .await;
+            Answering::Desk(desk) => self.ask_desk(desk, kind, turn, call).await,
+        };
         self.counters.of(subject.hook).latency.record(began.elapsed());
         if let (Some(Began::Watched(..)), Some(watch)) = (watched, &*self.watch.borrow()) {
             // How long it waits is the backend's affair, and bounded by `wait`; what it computes by `budget`.
             watch.called(Duration::ZERO, || self.offence(subject, String::new()));
         }
-        self.finish(subject, None, answer)
+        match (answer, overran) {
+            (Ok(answer), Some(took)) => {
+                self.count_overrun(subject, None, took);
+                Ok(answer)
+            }
+            (answer, _) => self.finish(subject, None, answer),
+        }
     }
 
-    /// A plugin computes in its turn, and is waited for outside of it.
-    async fn ask_desk<R: Answers>(
+    /// A script computes in its turn, and so after each wait.
+    async fn ask_state<R>(
         &self,
         subject: Subject<'_>,
+        state: Option<Rc<PolicyState>>,
+        kind: fair::Kind,
+        turn: fair::Turn,
+        begin: impl FnOnce(&PolicyState, &Function) -> Result<Waiting<RawSaid>, Fault>,
+        read: impl FnOnce(&PolicyState, &Said) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        let state = match state {
+            Some(state) => state,
+            None => self.rebuild()?,
+        };
+        let call = answer(&state, subject.hook, begin)?.that_waits(self.may_wait(subject.hook));
+        let patience = self.policy.limits.wait;
+        let mut call = Fair::with(turn, kind, call);
+        match tokio::time::timeout(patience, &mut call).await {
+            Ok(said) => {
+                self.pace.took(call.spent(), &self.counters, self.policy.name());
+                read(&state, &Said::read(said?))
+            }
+            Err(_late) => Err(waited_too_long(patience)),
+        }
+    }
+
+    /// A plugin computes in its turn, and is waited for outside of it. How long it computed, if that was longer than its `budget`.
+    async fn ask_desk<R: Answers>(
+        &self,
         desk: &Desk,
         kind: fair::Kind,
         turn: fair::Turn,
         call: impl FnOnce(&Desk) -> Result<Reply<R>, Fault>,
-    ) -> Result<R, Fault> {
+    ) -> (Result<R, Fault>, Option<Duration>) {
         let began = Instant::now();
         let reply = call(desk);
         let took = began.elapsed();
         fair::took(kind, took);
         drop(turn);
         self.pace.took(took, &self.counters, self.policy.name());
-        match reply? {
-            Reply::Now(answer) => {
-                if took > self.policy.limits.budget {
-                    self.count_overrun(subject, None, took);
-                }
-                Ok(answer)
-            }
-            Reply::Later(late) => {
+        let answer = match reply {
+            Ok(Reply::Now(answer)) => Ok(answer),
+            Ok(Reply::Later(late)) => {
                 let patience = self.policy.limits.wait;
                 let waited = tokio::time::timeout(patience, late).await;
                 waited.unwrap_or_else(|_late| Err(waited_too_long(patience)))
             }
-        }
+            Err(fault) => Err(fault),
+        };
+        (
+            answer,
+            Some(took).filter(|took| *took > self.policy.limits.budget),
+        )
     }
 
     /// How long a plugin's call took, if that was longer than its `budget`. Nothing can stop it, so it is seen afterwards: calls that are

@@ -11,7 +11,7 @@ use std::time::Duration;
 fn with(entry: &PolicyEntry, settings: &Value) -> PolicyEntry {
     PolicyEntry {
         budget: Duration::from_secs(2),
-        load_budget: Some(Duration::from_secs(2)),
+        load_budget: Some(Duration::from_secs(30)),
         settings: serde_json::from_value(settings.clone()).unwrap(),
         ..entry.clone()
     }
