@@ -11,6 +11,7 @@
 //! *Invariant*: only its shard touches a session. Nothing in here waits: what takes time is a future that the shard
 //! spawns, and whose result comes back as a turn of its own.
 
+mod aside;
 mod auth;
 mod close;
 mod connect;
@@ -47,7 +48,7 @@ use std::task::Waker;
 
 use rustc_hash::FxBuildHasher;
 use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::hooks::{Chain, ShardHooks};
 use crate::instance::SessionKey;
@@ -112,6 +113,8 @@ pub struct Shard {
     staged: Option<(u64, Rc<Chain>)>,
     /// Answers of policies that hold for the shard.
     kept_answers: KeptAnswers,
+    /// Places for questions to policies that no packet rests for.
+    asides: Rc<Semaphore>,
     /// Wakes the task that runs observers off the hot path.
     observers: Rc<Notify>,
     /// Encoded forms of the publication in hand.
@@ -180,6 +183,7 @@ impl Shard {
                 hooks,
                 staged: None,
                 kept_answers: KeptAnswers::default(),
+                asides: Rc::new(Semaphore::new(aside::AT_ONCE)),
                 observers: Rc::new(Notify::new()),
                 wires: Wires::default(),
                 ids,

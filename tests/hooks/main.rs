@@ -15,6 +15,7 @@ mod rollback;
 mod slow;
 mod subscribing;
 mod waiting;
+mod withdrawn;
 
 use std::path::PathBuf;
 use support::Broker;
