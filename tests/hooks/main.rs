@@ -11,6 +11,7 @@ mod support;
 
 mod connecting;
 mod messages;
+mod opinion;
 mod rollback;
 mod slow;
 mod subscribing;

@@ -54,7 +54,7 @@ impl ShardHooks {
         request: &PublishRequest<'_>,
     ) -> Answer<PublishDecision> {
         let answer = self.chain.authorize_publish(client, request);
-        if let Some(second) = &mut self.second {
+        if let Some(second) = self.second_at_once(Hook::AuthorizePublish) {
             let before = |chain: &Chain| chain.authorize_publish(client, request).decision;
             second.publish(client, request, &answer.decision, before);
         }
@@ -81,7 +81,7 @@ impl ShardHooks {
         request: &SubscribeRequest<'_>,
     ) -> Answer<SubscribeDecision> {
         let answer = self.chain.authorize_subscribe(client, request);
-        if let Some(second) = &mut self.second {
+        if let Some(second) = self.second_at_once(Hook::AuthorizeSubscribe) {
             let before = |chain: &Chain| chain.authorize_subscribe(client, request).decision;
             second.subscribe(client, request, &answer.decision, before);
         }

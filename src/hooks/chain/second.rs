@@ -5,7 +5,7 @@
 
 use super::authorize::{PublishRequest, SubscribeRequest};
 use super::login::AuthRequest;
-use super::{Chain, Subject};
+use super::{Chain, ShardHooks, Subject};
 use crate::hooks::client::Client;
 use crate::hooks::verdict::{AuthDecision, Denial, PublishDecision, SubscribeDecision};
 use crate::hooks::watch::{Offence, Watch};
@@ -22,6 +22,17 @@ pub(super) struct SecondOpinion {
     watch: Arc<Watch>,
     asked: HashSet<Arc<str>>,
     denied: HashSet<Arc<str>>,
+}
+
+impl ShardHooks {
+    /// The second opinion on the straight path. A chain that waits in `hook` has none there: it would fail, and count that
+    /// against itself.
+    #[inline]
+    pub(super) fn second_at_once(&mut self, hook: Hook) -> Option<&mut SecondOpinion> {
+        let second = self.second.as_mut()?;
+        let waits = second.before.generation().waits().contains(hook);
+        (!waits).then_some(second)
+    }
 }
 
 impl SecondOpinion {
