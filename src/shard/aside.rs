@@ -9,7 +9,10 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::Shard;
-use crate::hooks::{Chain, Client, SubscribeDecision, SubscribeRequest};
+use crate::hooks::{
+    Chain, Client, PublishDecision, PublishEvent, PublishRequest, Published, SubscribeDecision,
+    SubscribeRequest,
+};
 
 /// So many are under way at once, on one shard.
 pub(super) const AT_ONCE: usize = 8;
@@ -58,5 +61,31 @@ impl Aside {
             (Some(before), _) => Some(before.authorize_subscribe_waiting(client, request).await.decision),
         };
         (said, before)
+    }
+
+    /// May `client` publish this? And what the generation before says, likewise.
+    pub(super) async fn publish(
+        &self,
+        client: &Arc<Client>,
+        request: &PublishRequest<'_>,
+    ) -> (PublishDecision, Option<PublishDecision>) {
+        let _place = self.places.acquire().await;
+        let said = self
+            .chain
+            .authorize_publish_waiting(client, request)
+            .await
+            .decision;
+        let before = match (&self.before, &said) {
+            (None, _) => None,
+            (Some(_), PublishDecision::Allow) => Some(PublishDecision::Allow),
+            (Some(before), _) => Some(before.authorize_publish_waiting(client, request).await.decision),
+        };
+        (said, before)
+    }
+
+    /// What the `publish` hook makes of a message.
+    pub(super) async fn change(&self, client: &Arc<Client>, event: PublishEvent) -> Published {
+        let _place = self.places.acquire().await;
+        self.chain.publish_waiting(client, event).await
     }
 }

@@ -129,7 +129,7 @@ impl Shard {
             live.presence.set_online(false);
             self.end_session(at, &live.session.subscriptions, live.revision.0 > 0);
             if let Some(will) = will {
-                self.publish_will(&will, &live.client);
+                self.publish_will(will, &live.client);
             }
             let (client, reason) = (live.client, "the connection ended".into());
             self.observe(Event::SessionEnd { client, reason });
@@ -166,7 +166,7 @@ impl Shard {
             .map(|seconds| self.now.plus_seconds(u64::from(seconds)));
         let will = match will {
             Some(will) if will.delay == 0 => {
-                self.publish_will(&will, &client);
+                self.publish_will(will, &client);
                 None
             }
             Some(will) => {
@@ -232,7 +232,7 @@ impl Shard {
             && let Some(PendingWill { will, .. }) = absent.will.take()
         {
             let client = Arc::clone(&absent.client);
-            self.publish_will(&will, &client);
+            self.publish_will(will, &client);
         }
         if ended {
             self.end_absent(subscriber.slot, "expired");
@@ -274,7 +274,7 @@ impl Shard {
         });
         // The earlier of delay and session end (3.1.3.2.2).
         if let Some(PendingWill { will, .. }) = will {
-            self.publish_will(&will, &client);
+            self.publish_will(will, &client);
         }
         let reason = reason.into();
         self.observe(Event::SessionEnd { client, reason });

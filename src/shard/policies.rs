@@ -232,14 +232,9 @@ impl Shard {
         allowed
     }
 
-    /// What the `publish` hook makes of a message that did not come in a PUBLISH; `None` if it goes no further. Only
-    /// entries that asked for messages of this origin are asked.
-    pub(super) fn changed(
-        &mut self,
-        client: Option<&Arc<Client>>,
-        message: &Arc<Message>,
-    ) -> Option<Box<Patch>> {
-        let Published { transform, more } = self.hooks.publish(client, event_of(message));
+    /// What the `publish` hook made of a message that did not come in a PUBLISH; `None` if it goes no further.
+    pub(super) fn changed(&mut self, published: Published) -> Option<Box<Patch>> {
+        let Published { transform, more } = published;
         for new in more {
             self.publish_unasked(new);
         }

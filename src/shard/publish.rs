@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Shard;
 use super::permission::Permission;
+use super::policies::event_of;
 use super::slot::{Memo, Slot};
 use super::trace::transform_said;
 use super::wire_properties;
@@ -253,7 +254,9 @@ impl Shard {
         publication.retain = message.retain;
         publication.expires_at = self.expires_at(message.properties.message_expiry);
         let message = publication.share();
-        if let Some(patch) = self.changed(None, &message) {
+        // Only entries that asked for messages of this origin are asked.
+        let published = self.hooks.publish(None, event_of(&message));
+        if let Some(patch) = self.changed(published) {
             self.publish_patched(&message, &patch);
         }
     }

@@ -1,11 +1,14 @@
 //! Wills: published when a connection ends without a goodbye, at once or after their delay.
+//!
+//! The policies are asked about a will as about any message. Where one waits the will waits for it; its client is gone, so
+//! nothing else has to.
 
 use std::sync::Arc;
 
 use super::Shard;
 use super::policies::{event_of, patched};
 use crate::codec::Will;
-use crate::hooks::{Client, Hook, PublishDecision, PublishRequest, Transform};
+use crate::hooks::{Client, Hook, Patch, PublishDecision, PublishRequest, Transform};
 use crate::message::{Message, Origin, Publication};
 use crate::metrics::DropReason;
 use crate::time::Millis;
@@ -20,22 +23,29 @@ pub(super) struct PendingWill {
 
 impl Shard {
     /// Publishes a will in its client's name, if its client may publish that, and as policies change it.
-    pub(super) fn publish_will(&mut self, will: &Will, client: &Arc<Client>) {
-        if !self.publish_is_free() {
-            let request = PublishRequest {
-                topic: &will.topic,
-                qos: will.qos,
-                retain: will.retain,
-                origin: Origin::Will,
-                payload: &will.payload,
-            };
-            // A policy that waits is not waited for here: nobody is there any more who could.
-            let answer = self.hooks.authorize_publish(client, &request);
-            if answer.decision != PublishDecision::Allow {
-                self.metrics.messages_dropped.add(DropReason::Denied, 1);
-                return;
-            }
+    pub(super) fn publish_will(&mut self, will: Box<Will>, client: &Arc<Client>) {
+        if self.publish_is_free() {
+            return self.publish_allowed_will(&will, client);
         }
+        let (aside, client) = (self.aside(), Arc::clone(client));
+        let asked_of = aside.generation();
+        let work = async move {
+            let (said, before) = aside.publish(&client, &asked_about(&will)).await;
+            (will, client, said, before)
+        };
+        self.when_done(work, move |shard, (will, client, said, before)| {
+            if asked_of == shard.hooks.generation().number() {
+                let request = asked_about(&will);
+                shard.hooks.compare_publish(&client, &request, &said, before);
+            }
+            match said {
+                PublishDecision::Allow => shard.publish_allowed_will(&will, &client),
+                _ => shard.metrics.messages_dropped.add(DropReason::Denied, 1),
+            }
+        });
+    }
+
+    fn publish_allowed_will(&mut self, will: &Will, client: &Arc<Client>) {
         // Checked at CONNECT.
         let Ok(topic) = TopicName::new(&will.topic) else {
             return;
@@ -75,8 +85,26 @@ impl Shard {
                 }
             }
         }
-        if let Some(patch) = self.changed(Some(client), &will) {
-            self.publish_patched(&will, &patch);
+        if !self.hooks.wants(Hook::Publish) {
+            return self.publish_patched(&will, &Patch::default());
         }
+        let (aside, client, event) = (self.aside(), Arc::clone(client), event_of(&will));
+        let work = async move { aside.change(&client, event).await };
+        self.when_done(work, move |shard, published| {
+            if let Some(patch) = shard.changed(published) {
+                shard.publish_patched(&will, &patch);
+            }
+        });
+    }
+}
+
+/// A will as the policies are asked about it.
+fn asked_about(will: &Will) -> PublishRequest<'_> {
+    PublishRequest {
+        topic: &will.topic,
+        qos: will.qos,
+        retain: will.retain,
+        origin: Origin::Will,
+        payload: &will.payload,
     }
 }

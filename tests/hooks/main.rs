@@ -16,6 +16,7 @@ mod rollback;
 mod slow;
 mod subscribing;
 mod waiting;
+mod wills;
 mod withdrawn;
 
 use std::path::PathBuf;
