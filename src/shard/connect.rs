@@ -258,6 +258,10 @@ impl Shard {
         if grant.expires_at.is_some() {
             self.login_expires(at, grant.expires_at);
         }
+        if session_present {
+            // It has what it was allowed when it was here last.
+            self.withdraw_unless_watched(at);
+        }
         self.mark_dirty(at);
         self.pump(at);
         let id = ConnId { slot: at, number };

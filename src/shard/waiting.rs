@@ -217,10 +217,9 @@ impl Shard {
                     .compare_subscribe(&asking, &request, said, Some(before));
             }
             shard.subscribe_decided(at, subscribe, count, Some(decisions))?;
-            // The generation that serves by now may not allow it. While it is watched, all are asked about when it settles.
-            if !serves_still && shard.hooks.chain_before().is_none() {
-                let key = shard.key_of(&asking.client_id);
-                shard.withdraw_later(Some(key));
+            // The generation that serves by now may not allow it.
+            if !serves_still {
+                shard.withdraw_unless_watched(at);
             }
             Ok(())
         })

@@ -96,6 +96,17 @@ impl Shard {
         });
     }
 
+    /// Asks again about the subscriptions of the session in `at`, unless a generation is being watched: then all are asked
+    /// about when it has proved itself, or has gone.
+    pub(super) fn withdraw_unless_watched(&mut self, at: u32) {
+        if self.subscribe_is_free() || self.hooks.chain_before().is_some() {
+            return;
+        }
+        if let Some(asking) = self.ask_again(at) {
+            self.when_done(asking, Self::withdraw);
+        }
+    }
+
     /// Asks about the subscriptions of the session in `at`; nothing if it has none.
     fn ask_again(&mut self, at: u32) -> Option<impl Future<Output = Asked> + use<>> {
         let aside = self.aside();

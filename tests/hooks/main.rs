@@ -12,6 +12,7 @@ mod support;
 mod connecting;
 mod messages;
 mod opinion;
+mod resumed;
 mod rollback;
 mod slow;
 mod subscribing;
