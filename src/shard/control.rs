@@ -106,6 +106,8 @@ impl Shard {
                 let rolled_back = self.hooks.roll_back();
                 self.generation_changed();
                 let _nobody_waits = reply.send(rolled_back);
+                // What the bad one let clients have in the meantime goes with it.
+                self.withdraw_later(None);
             }
             Control::Abort(number) => {
                 self.staged.take_if(|(staged, _)| *staged == number);

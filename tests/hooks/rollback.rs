@@ -139,3 +139,32 @@ fn it_answers_slowly() {
         "{report}"
     );
 }
+
+/// What the bad one let clients have is asked about again.
+#[test]
+fn what_it_granted_goes_with_it() {
+    let good = "return {
+        authorize_publish = function() return 'allow' end,
+        authorize_subscribe = function(ctx, filter) return if filter == 'secret/#' then 'deny' else 'allow' end,
+    }";
+    let bad = "return {
+        authorize_publish = function() error('bad') end,
+        authorize_subscribe = function() return 'allow' end,
+    }";
+    let broker = Scripted::with(good, "", &["server.shards=1", "policy_watch.window=\"20s\""]);
+    let mut client = Connect::v5("a").to(&broker.broker);
+    assert_eq!(client.subscribe("secret/#", 0).codes, [0x87]);
+    broker.save(bad);
+    broker.until_log("policies reloaded");
+    assert_eq!(client.subscribe("secret/#", 0).codes, [0]);
+    assert_eq!(client.subscribe("open", 0).codes, [0]);
+    for id in 1..=30 {
+        client.publish(publish("t", "x").qos(1, id));
+        client.expect(PUBACK);
+    }
+    broker.until_log("policies rolled back");
+    broker.until_log("was withdrawn");
+    client.publish(publish("secret/1", "no"));
+    client.publish(publish("open", "yes"));
+    client.expect_message("yes");
+}
