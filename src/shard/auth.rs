@@ -109,7 +109,11 @@ impl Shard {
                 live.client = live.client.granted(&grant);
                 live.kept.clear();
                 live.memo = None;
+                let client = Arc::clone(&live.client);
+                self.hooks.is_in(&client);
                 self.login_expires(at, grant.expires_at);
+                // It may have lost what the old one had.
+                self.withdraw_unless_watched(at);
             }
             // [MQTT-4.12.1-2]
             AuthDecision::Deny { code, reason } => return Err(Close::new(code, reason.to_string())),

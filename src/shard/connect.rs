@@ -184,6 +184,7 @@ impl Shard {
             behind,
         } = admission;
         let Admitted { client, grant } = admitted;
+        self.hooks.is_in(&client);
         let offer = Offer {
             keep_alive: grant.session.keep_alive,
             session_expiry: grant.session.session_expiry,

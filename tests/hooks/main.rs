@@ -10,6 +10,7 @@
 mod support;
 
 mod connecting;
+mod exchange;
 mod messages;
 mod opinion;
 mod resumed;

@@ -45,10 +45,12 @@ pub struct AuthContinueRequest<'a> {
 impl ShardHooks {
     /// Whom to ask besides, about a login that the new generation denied; see [`ShardHooks::compare_login`].
     pub fn second_opinion(&mut self, client: &Arc<Client>, said: &AuthDecision) -> Option<Rc<Chain>> {
-        if let AuthDecision::Allow(grant) = said {
-            self.has_acl |= grant.acl.is_some();
-        }
         self.second.as_mut()?.about_login(client, said)
+    }
+
+    /// A client is in, by CONNECT or anew: from now on it is this one to every hook.
+    pub fn is_in(&mut self, client: &Client) {
+        self.has_acl |= client.has_rights();
     }
 
     /// What the generation before says of the same login.
