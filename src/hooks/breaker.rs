@@ -21,8 +21,8 @@ enum State {
     Closed,
     /// Calls are not made until then.
     Open { until: Instant },
-    /// One call is being made, to see.
-    Probing,
+    /// One call is being made, to see. It may never come back, so another one is made then.
+    Probing { until: Instant },
 }
 
 impl Breaker {
@@ -44,13 +44,15 @@ impl Breaker {
                 self.calls = self.calls.saturating_add(1);
                 true
             }
-            State::Open { until } if now() >= until => {
-                self.state = State::Probing;
-                true
+            State::Open { until } | State::Probing { until } => {
+                let now = now();
+                let admitted = now >= until;
+                if admitted {
+                    let until = now + self.settings.probe;
+                    self.state = State::Probing { until };
+                }
+                admitted
             }
-            State::Open { .. } => false,
-            // The call that was let through never came back: it panicked through us. Try again.
-            State::Probing => true,
         }
     }
 
@@ -91,7 +93,7 @@ impl Breaker {
                 }
                 false
             }
-            State::Open { .. } | State::Probing => {
+            State::Open { .. } | State::Probing { .. } => {
                 self.state = State::Open { until };
                 false
             }
@@ -130,6 +132,24 @@ mod tests {
         assert!(!breaker.failed(later) && !breaker.admits(|| later));
         assert!(breaker.admits(|| later + Duration::from_secs(1)));
         assert!(breaker.succeeded() && !breaker.is_open());
+    }
+
+    #[test]
+    fn one_call_probes_at_a_time_and_may_get_lost() {
+        let mut breaker = breaker();
+        let start = Instant::now();
+        for _ in 0..4 {
+            breaker.admits(|| start);
+            breaker.failed(start);
+        }
+        let second = |n| start + Duration::from_secs(n);
+        assert!(breaker.admits(|| second(1)));
+        // It waits: nobody else goes through until it has ended, or has taken too long.
+        assert!(!breaker.admits(|| second(1)));
+        assert!(!breaker.admits(|| second(2) - Duration::from_millis(1)));
+        assert!(breaker.admits(|| second(2)) && !breaker.admits(|| second(2)));
+        assert!(breaker.is_open() && breaker.succeeded());
+        assert!(breaker.admits(|| second(2)) && breaker.admits(|| second(2)));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod breaker;
 mod connecting;
 mod exchange;
 mod messages;
