@@ -38,7 +38,7 @@ pub struct Client {
 }
 
 /// What TLS told of a client: its certificate, if it showed one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TlsInfo {
     /// The subject's common name.
     pub cn: Option<String>,

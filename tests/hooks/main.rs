@@ -17,6 +17,7 @@ mod opinion;
 mod resumed;
 mod rollback;
 mod slow;
+mod stale;
 mod subscribing;
 mod waiting;
 mod wills;

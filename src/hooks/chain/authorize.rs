@@ -2,7 +2,7 @@
 //! next the default decides. No policy can overrule another's deny. Rules that came with the login vote first.
 
 use super::entry::{Entry, Failed};
-use super::stale::Remembered;
+use super::stale::{Remembered, Whom};
 use super::{Chain, ShardHooks, Subject};
 use crate::codec::{QoS, ReasonCode};
 use crate::config::hooks::{AnswerFallback, Verdict};
@@ -367,14 +367,7 @@ fn publish_vote_or_stale(
     request: &PublishRequest<'_>,
     vote: Result<Vote<()>, Failed>,
 ) -> Result<Vote<()>, Failed> {
-    let key = || {
-        (
-            &client.client_id,
-            request.topic,
-            request.qos as u8,
-            request.retain,
-        )
-    };
+    let key = || (Whom(client), request.topic, request.qos as u8, request.retain);
     match vote {
         Ok(vote) => {
             entry.remember(key, || Remembered::Publish(vote.clone()));
@@ -394,14 +387,7 @@ fn subscribe_vote_or_stale(
     request: &SubscribeRequest<'_>,
     vote: Result<Vote<QoS>, Failed>,
 ) -> Result<Vote<QoS>, Failed> {
-    let key = || {
-        (
-            &client.client_id,
-            request.filter,
-            request.qos as u8,
-            request.share,
-        )
-    };
+    let key = || (Whom(client), request.filter, request.qos as u8, request.share);
     match vote {
         Ok(vote) => {
             entry.remember(key, || Remembered::Subscribe(vote.clone()));

@@ -1,7 +1,7 @@
 //! `authenticate` and `auth_continue`: the first entry that says allow or deny decides.
 
 use super::entry::{Entry, Failed};
-use super::stale::Remembered;
+use super::stale::{Remembered, Whom};
 use super::{Chain, ShardHooks, Subject};
 use crate::codec::ReasonCode;
 use crate::config::hooks::{AnswerFallback, Verdict};
@@ -164,9 +164,10 @@ fn login_or_stale(
 ) -> Result<LoginVote, Failed> {
     let key = || {
         (
-            &request.client.client_id,
-            &request.client.username,
+            Whom(request.client),
             request.password,
+            request.method,
+            request.data,
         )
     };
     match vote {
