@@ -78,6 +78,20 @@ impl ReasonCode {
     pub const fn is_error(self) -> bool {
         self.0 >= 0x80
     }
+
+    /// What a server says in DISCONNECT where it means this failure: the code itself if DISCONNECT knows it
+    /// [MQTT-3.14.2-1], else the one of table 3-10 that comes next to it.
+    #[must_use]
+    pub const fn in_disconnect(self) -> Self {
+        match self.0 {
+            0x80..=0x83 | 0x87 | 0x89 | 0x8B | 0x8D..=0x90 | 0x93..=0xA2 => self,
+            // It may come again.
+            0x88 => Self::SERVER_BUSY,
+            // Who it is, or how it shows that, is not good enough.
+            0x84..=0x86 | 0x8A | 0x8C => Self::NOT_AUTHORIZED,
+            _ => Self::UNSPECIFIED_ERROR,
+        }
+    }
 }
 
 impl From<super::QoS> for ReasonCode {
@@ -106,6 +120,26 @@ mod tests {
     fn a_code_shows_its_number_and_its_name() {
         assert_eq!(ReasonCode::NOT_AUTHORIZED.to_string(), "0x87 Not authorized");
         assert_eq!(ReasonCode(0x7F).to_string(), "0x7F Unknown reason code");
+    }
+
+    #[test]
+    fn a_disconnect_has_a_code_of_its_own() {
+        let changed: Vec<(u8, u8)> = (0x80..=0xFF)
+            .map(|code| (code, ReasonCode(code).in_disconnect().0))
+            .filter(|(code, told)| code != told && *code <= 0xA2)
+            .collect();
+        let expected = [
+            (0x84, 0x87),
+            (0x85, 0x87),
+            (0x86, 0x87),
+            (0x88, 0x89),
+            (0x8A, 0x87),
+            (0x8C, 0x87),
+            (0x91, 0x80),
+            (0x92, 0x80),
+        ];
+        assert_eq!(changed, expected);
+        assert_eq!(ReasonCode(0xA3).in_disconnect(), ReasonCode::UNSPECIFIED_ERROR);
     }
 
     #[test]

@@ -115,8 +115,10 @@ impl Shard {
                 // It may have lost what the old one had.
                 self.withdraw_unless_watched(at);
             }
-            // [MQTT-4.12.1-2]
-            AuthDecision::Deny { code, reason } => return Err(Close::new(code, reason.to_string())),
+            // [MQTT-4.12.1-2]. The policy names a code of CONNACK.
+            AuthDecision::Deny { code, reason } => {
+                return Err(Close::new(code.in_disconnect(), reason.to_string()));
+            }
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What an exchange of AUTH packets ends in: rights that hold.
+//! What an exchange of AUTH packets ends in: rights that hold, or a reason that may be told.
 
 use crate::Scripted;
 use crate::support::{
@@ -14,6 +14,8 @@ return {
         return "allow"
     end,
     auth_continue = function(ctx, method, data, state)
+        local code = tonumber(data)
+        if code then return "deny", code, "not again" end
         return "allow", { acl = rules, data = "welcome" }
     end,
 }"#;
@@ -57,4 +59,28 @@ fn the_rules_of_a_login_anew_hold_for_what_is_there_as_well() {
     other.publish(publish("secret/2", "no"));
     other.publish(publish("open", "yes"));
     client.expect_message("yes");
+}
+
+/// Codes of CONNACK are not all codes of DISCONNECT [MQTT-3.14.2-1].
+#[test]
+fn a_denied_login_anew_ends_with_a_reason_that_disconnect_has() {
+    let broker = Scripted::start(SCRIPT);
+    let told = [
+        (0x80, 0x80),
+        (0x85, 0x87),
+        (0x86, 0x87),
+        (0x87, 0x87),
+        (0x88, 0x89),
+        (0x89, 0x89),
+        (0x8A, 0x87),
+        (0x8C, 0x87),
+        (0x97, 0x97),
+        (0x9D, 0x9D),
+    ];
+    for (denied, told) in told {
+        let connect = Connect::v5("a").property(properties("in"));
+        let mut client = connect.to(&broker.broker);
+        client.send(&auth(0x19, &properties(&denied.to_string())));
+        client.expect_disconnect(told);
+    }
 }
