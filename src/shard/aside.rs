@@ -2,11 +2,12 @@
 //!
 //! They are asked in the form that waits, since a policy that waits can be asked in no other. Many may come at once, when
 //! policies are reloaded or a network is lost, so they take turns: they must not take the backends from those who wait.
+//! Whoever asks sees to it that no more wait for their turn than there are sessions.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Shard;
 use crate::hooks::{
@@ -42,14 +43,18 @@ impl Aside {
         self.chain.generation().number()
     }
 
+    /// A turn, to be held while one question is asked.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.places.acquire().await.ok()
+    }
+
     /// May `client` subscribe to this? And what the generation before says, if it is to be compared.
     pub(super) async fn subscribe(
         &self,
         client: &Arc<Client>,
         request: &SubscribeRequest<'_>,
     ) -> (SubscribeDecision, Option<SubscribeDecision>) {
-        // It is never closed.
-        let _place = self.places.acquire().await;
         let said = self
             .chain
             .authorize_subscribe_waiting(client, request)
@@ -69,7 +74,6 @@ impl Aside {
         client: &Arc<Client>,
         request: &PublishRequest<'_>,
     ) -> (PublishDecision, Option<PublishDecision>) {
-        let _place = self.places.acquire().await;
         let said = self
             .chain
             .authorize_publish_waiting(client, request)
@@ -85,7 +89,6 @@ impl Aside {
 
     /// What the `publish` hook makes of a message.
     pub(super) async fn change(&self, client: &Arc<Client>, event: PublishEvent) -> Published {
-        let _place = self.places.acquire().await;
         self.chain.publish_waiting(client, event).await
     }
 }

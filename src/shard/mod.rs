@@ -115,6 +115,10 @@ pub struct Shard {
     kept_answers: KeptAnswers,
     /// Places for questions to policies that no packet rests for.
     asides: Rc<Semaphore>,
+    /// Held by every will that waits for a policy.
+    wills: Rc<()>,
+    /// Connections whose subscriptions are being asked about, and whether they are to be asked about again.
+    asking: HashMap<u64, bool, FxBuildHasher>,
     /// Wakes the task that runs observers off the hot path.
     observers: Rc<Notify>,
     /// Encoded forms of the publication in hand.
@@ -184,6 +188,8 @@ impl Shard {
                 staged: None,
                 kept_answers: KeptAnswers::default(),
                 asides: Rc::new(Semaphore::new(aside::AT_ONCE)),
+                wills: Rc::default(),
+                asking: HashMap::default(),
                 observers: Rc::new(Notify::new()),
                 wires: Wires::default(),
                 ids,

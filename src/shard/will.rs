@@ -3,6 +3,7 @@
 //! The policies are asked about a will as about any message. Where one waits the will waits for it; its client is gone, so
 //! nothing else has to.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Shard;
@@ -27,13 +28,18 @@ impl Shard {
         if self.publish_is_free() {
             return self.publish_allowed_will(&will, client);
         }
+        let Some(waits) = self.will_may_wait() else {
+            return self.metrics.messages_dropped.add(DropReason::Denied, 1);
+        };
         let (aside, client) = (self.aside(), Arc::clone(client));
         let asked_of = aside.generation();
         let work = async move {
+            let _turn = aside.turn().await;
             let (said, before) = aside.publish(&client, &asked_about(&will)).await;
             (will, client, said, before)
         };
         self.when_done(work, move |shard, (will, client, said, before)| {
+            drop(waits);
             if asked_of == shard.hooks.generation().number() {
                 let request = asked_about(&will);
                 shard.hooks.compare_publish(&client, &request, &said, before);
@@ -43,6 +49,12 @@ impl Shard {
                 _ => shard.metrics.messages_dropped.add(DropReason::Denied, 1),
             }
         });
+    }
+
+    /// A place among the wills that wait for a policy: there are as many as there may be sessions to leave them.
+    fn will_may_wait(&self) -> Option<Rc<()>> {
+        // The shard itself holds one of them.
+        (Rc::strong_count(&self.wills) <= self.shared.limits.sessions).then(|| Rc::clone(&self.wills))
     }
 
     fn publish_allowed_will(&mut self, will: &Will, client: &Arc<Client>) {
@@ -88,9 +100,17 @@ impl Shard {
         if !self.hooks.wants(Hook::Publish) {
             return self.publish_patched(&will, &Patch::default());
         }
-        let (aside, client, event) = (self.aside(), Arc::clone(client), event_of(&will));
-        let work = async move { aside.change(&client, event).await };
+        let Some(waits) = self.will_may_wait() else {
+            return self.metrics.messages_dropped.add(DropReason::Policy, 1);
+        };
+        let (aside, client) = (self.aside(), Arc::clone(client));
+        let event = event_of(&will);
+        let work = async move {
+            let _turn = aside.turn().await;
+            aside.change(&client, event).await
+        };
         self.when_done(work, move |shard, published| {
+            drop(waits);
             if let Some(patch) = shard.changed(published) {
                 shard.publish_patched(&will, &patch);
             }

@@ -1,6 +1,8 @@
 //! Subscriptions that the policies no longer allow are taken back, at a limited rate and without a reconnect.
 
+use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Weak;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,7 +109,8 @@ impl Shard {
         }
     }
 
-    /// Asks about the subscriptions of the session in `at`; nothing if it has none.
+    /// Asks about the subscriptions of the session in `at`; nothing if it has none, or if it is being asked about: then it
+    /// is again, afterwards.
     fn ask_again(&mut self, at: u32) -> Option<impl Future<Output = Asked> + use<>> {
         let aside = self.aside();
         let live = self.live(at)?;
@@ -125,6 +128,12 @@ impl Shard {
         if held.is_empty() {
             return None;
         }
+        if let Some(again) = self.asking.get_mut(&id.number) {
+            *again = true;
+            return None;
+        }
+        self.asking.insert(id.number, false);
+        let me = self.me.clone();
         Some(async move {
             let mut said = Vec::with_capacity(held.len());
             for (filter, qos) in held {
@@ -136,6 +145,10 @@ impl Shard {
                     qos,
                     share: filter.share_name(),
                 };
+                let _turn = aside.turn().await;
+                if is_over(&me, id, &client, aside.generation()) {
+                    break;
+                }
                 let (decision, before) = aside.subscribe(&client, &request).await;
                 said.push(Said {
                     filter,
@@ -153,18 +166,28 @@ impl Shard {
         })
     }
 
-    /// Takes back what a connection is no longer allowed to have.
+    /// The answers are there.
     fn withdraw(&mut self, asked: Asked) {
+        let id = asked.id;
+        let again = self.asking.remove(&id.number) == Some(true);
+        self.take_back(asked);
+        let live = self.live(id.slot);
+        if again
+            && live.is_some_and(|live| live.conn.number == id.number)
+            && let Some(asking) = self.ask_again(id.slot)
+        {
+            self.when_done(asking, Self::withdraw);
+        }
+    }
+
+    /// Takes back what a connection is no longer allowed to have.
+    fn take_back(&mut self, asked: Asked) {
         let Asked {
             id,
             client,
             generation,
             said,
         } = asked;
-        if self.hooks.generation().number() != generation {
-            // Another one serves by now, and looks for itself.
-            return;
-        }
         let subscriber = self.subscriber(id.slot);
         for about in said {
             let Said {
@@ -173,11 +196,10 @@ impl Shard {
                 decision,
                 before,
             } = about;
-            // Whoever has come in its place, or has another login by now, was not asked about.
-            let live = self.live(id.slot).filter(|live| live.conn.number == id.number);
-            let Some(live) = live.filter(|live| Arc::ptr_eq(&live.client, &client)) else {
+            if !self.is_about(id, &client, generation) {
                 return;
-            };
+            }
+            let Some(live) = self.live(id.slot) else { return };
             if !matches!(decision, SubscribeDecision::Allow(_)) && live.session.subscriptions.remove(&filter)
             {
                 self.shared.index.unsubscribe(subscriber, &filter);
@@ -196,4 +218,23 @@ impl Shard {
             self.hooks.compare_subscribe(&client, &request, &decision, before);
         }
     }
+
+    /// Whether what was asked is still about somebody: not if another connection has come in its place, it has another
+    /// login by now, or another generation serves, which looks for itself.
+    fn is_about(&self, id: ConnId, client: &Arc<Client>, generation: u64) -> bool {
+        let same = match self.slots.get(id.slot as usize) {
+            Some(Slot::Live(live)) => live.conn.number == id.number && Arc::ptr_eq(&live.client, client),
+            _ => false,
+        };
+        same && self.hooks.generation().number() == generation
+    }
+}
+
+/// Whether nobody wants to know any more. While the shard is borrowed this is still the turn that asks.
+fn is_over(shard: &Weak<RefCell<Shard>>, id: ConnId, client: &Arc<Client>, generation: u64) -> bool {
+    shard.upgrade().is_none_or(|shard| {
+        shard
+            .try_borrow()
+            .is_ok_and(|shard| !shard.is_about(id, client, generation))
+    })
 }

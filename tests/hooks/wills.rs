@@ -70,3 +70,22 @@ fn a_will_that_was_delayed_waits_as_well_and_is_retained() {
     late.subscribe("wills/late", 0);
     assert!(late.expect_message("client gone").retain());
 }
+
+#[test]
+fn no_more_wills_wait_than_there_may_be_sessions() {
+    let script = r#"return {
+        waits = { "authorize_publish" },
+        authorize_publish = function() task.sleep(1) return "allow" end,
+    }"#;
+    let broker = Scripted::with(script, "", &["server.shards=1", "limits.sessions=3"]);
+    let mut reader = Connect::v5("reader").to(&broker.broker);
+    reader.subscribe("wills/#", 0);
+    for n in 0..10 {
+        let connect = Connect::v5("client").will(Will::new("wills/x", &n.to_string()));
+        connect.to(&broker.broker).vanish();
+    }
+    for n in 0..3 {
+        reader.expect_message(&n.to_string());
+    }
+    reader.expect_nothing(1500);
+}

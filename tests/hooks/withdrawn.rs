@@ -77,3 +77,55 @@ fn who_leaves_meanwhile_is_not_missed() {
     client.expect_message("yes");
     assert!(!broker.broker.log().contains("was withdrawn"));
 }
+
+/// Says in the log each time that it is asked; denies secrets from the first reauthorization on.
+const COUNTS: &str = r#"
+local denied = false
+return {
+    waits = { "authorize_subscribe" },
+    authorize_subscribe = function(ctx, filter)
+        log.info("asked about " .. filter)
+        task.sleep(0.2)
+        return if denied and filter == "secret" then "deny" else "allow"
+    end,
+    authorize_publish = function(ctx, topic)
+        if topic == "again" then
+            denied = true
+            mqtt.reauthorize({ client = ctx.client_id })
+        end
+        return "allow"
+    end,
+}"#;
+
+#[test]
+fn who_is_being_asked_about_is_asked_about_once_more() {
+    let broker = Scripted::with(COUNTS, "", &["server.shards=1"]);
+    let mut client = Connect::v5("a").to(&broker.broker);
+    assert_eq!(client.subscribe("secret", 0).codes, [0]);
+    for _ in 0..40 {
+        client.publish(publish("again", ""));
+        client.ping();
+    }
+    broker.until_log("was withdrawn");
+    sleep(500);
+    let asked = broker.broker.log().matches("asked about secret").count();
+    assert!((2..=4).contains(&asked), "{asked} times");
+}
+
+#[test]
+fn nobody_asks_about_those_who_left() {
+    let broker = Scripted::with(COUNTS, "", &["server.shards=1"]);
+    let connect = Connect::v5("a").expiry(100);
+    let mut client = connect.clone().to(&broker.broker);
+    assert_eq!(client.subscribe("secret", 0).codes, [0]);
+    for _ in 0..60 {
+        client.vanish();
+        client = connect.clone().resume().to(&broker.broker);
+        assert!(client.connack.session_present);
+    }
+    client.publish(publish("again", ""));
+    broker.until_log("was withdrawn");
+    let asked = broker.broker.log().matches("asked about secret").count();
+    // The subscription itself, eight at once, again when those are done, and the last one.
+    assert!(asked < 30, "{asked} times");
+}
