@@ -59,6 +59,9 @@ fn nonsense(what: impl AsRef<str>) -> Refusal {
 /// # Errors
 /// What makes no sense, or does not fit this broker.
 pub(super) fn read(image: &Image) -> Result<Declared, Refusal> {
+    if image.declaration().is_null() {
+        return Err(Refusal::new("declares nothing: its entry symbol answers null"));
+    }
     // SAFETY: the entry symbol answered it, and by the ABI as many bytes are there as its first field says, for ever.
     let said = unsafe { read_prefix::<Declaration>(image.declaration()) };
     let said = said.ok_or_else(|| nonsense("has an impossible size"))?;

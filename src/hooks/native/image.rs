@@ -70,7 +70,7 @@ impl Image {
     /// Opens a copy of `bytes` in the folder `copies`, and asks its entry symbol. `file` is what the library is called.
     ///
     /// # Errors
-    /// The system's reason, or that its entry answers nothing.
+    /// The system's reason.
     pub(super) fn open(
         file: &Path,
         bytes: &[u8],
@@ -115,7 +115,7 @@ impl Image {
         })
     }
 
-    /// What its entry symbol answered; not null.
+    /// What its entry symbol answered; it may be null.
     pub(super) fn declaration(&self) -> *const Declaration {
         self.declaration
     }
@@ -223,9 +223,6 @@ fn open(path: &Path) -> Result<Opened, Refusal> {
     let base = base_of(*entry as *const std::ffi::c_void);
     // SAFETY: the ABI has it take nothing, answer a pointer, and never unwind.
     let declaration = unsafe { entry() };
-    if declaration.is_null() {
-        return Err(Refusal::new("declares nothing: its entry symbol answers null"));
-    }
     Ok(Opened {
         library,
         declaration,
