@@ -47,8 +47,10 @@ pub(super) struct Image {
     mapped: Arc<Mapped>,
     /// Whether it may be unmapped when nobody uses it any more.
     unload: AtomicBool,
-    /// How many instances live in it, or are being made.
-    pub(super) living: Mutex<usize>,
+    /// How many instances live in it, those that are being made included.
+    living: Mutex<usize>,
+    /// Whether something of it runs for ever.
+    haunted: AtomicBool,
 }
 
 // SAFETY: the declaration lives, unchanged, as long as the image; nobody writes through these pointers.
@@ -56,18 +58,16 @@ unsafe impl Send for Image {}
 // SAFETY: the same.
 unsafe impl Sync for Image {}
 
-/// What opening comes to on its thread.
+/// What opening comes to.
 struct Opened {
     library: ManuallyDrop<Library>,
     declaration: *const Declaration,
     base: usize,
 }
 
-// SAFETY: as for `Image`.
-unsafe impl Send for Opened {}
-
 impl Image {
-    /// Opens a copy of `bytes` in the folder `copies`, and asks its entry symbol. `file` is what the library is called.
+    /// Opens a copy of `bytes` in the folder `copies`, and asks its entry symbol. `file` is what the library is called. What is
+    /// open only after `patience` is an image all the same, and is given to `late`, on its thread.
     ///
     /// # Errors
     /// The system's reason.
@@ -78,41 +78,42 @@ impl Image {
         copies: &Path,
         patience: Duration,
         mapped: &Arc<Mapped>,
+        late: impl FnOnce(Self) + Send + 'static,
     ) -> Result<Self, Refusal> {
         let path = copy(file, bytes, copies).map_err(|error| {
             Refusal::new(format!("cannot be copied into {}: {error}", copies.display()))
                 .help("let `server.data` be a folder that the broker can write to")
         })?;
-        let (opened_from, shown) = (path.clone(), file.display().to_string());
-        let opened = control::run(
-            "being opened",
-            patience,
-            move || {
-                let opened = open(&opened_from);
-                // It is mapped; its name has done its duty.
-                let _gone = std::fs::remove_file(&opened_from);
-                opened
-            },
-            // It stays mapped: its code has run, and may still do.
-            drop,
-        )?;
-        let opened = opened.map_err(|refusal| Refusal {
-            what: refusal.what.replace(&path.display().to_string(), &shown),
-            ..refusal
-        })?;
-        mapped.images.fetch_add(1, Relaxed);
-        mapped.bytes.fetch_add(bytes.len() as u64, Relaxed);
-        Ok(Self {
-            declaration: opened.declaration,
-            library: opened.library,
-            base: opened.base,
-            facts,
-            path,
-            size: bytes.len() as u64,
-            mapped: mapped.clone(),
-            unload: AtomicBool::new(false),
-            living: Mutex::new(0),
-        })
+        let shown = file.display().to_string();
+        let (size, mapped) = (bytes.len() as u64, mapped.clone());
+        let work = move || {
+            let opened = open(&path);
+            // It is mapped; its name has done its duty.
+            let _gone = std::fs::remove_file(&path);
+            let opened = opened.map_err(|refusal| Refusal {
+                what: refusal.what.replace(&path.display().to_string(), &shown),
+                ..refusal
+            })?;
+            mapped.images.fetch_add(1, Relaxed);
+            mapped.bytes.fetch_add(size, Relaxed);
+            Ok(Self {
+                declaration: opened.declaration,
+                library: opened.library,
+                base: opened.base,
+                facts,
+                path,
+                size,
+                mapped,
+                unload: AtomicBool::new(false),
+                living: Mutex::new(0),
+                haunted: AtomicBool::new(false),
+            })
+        };
+        control::run("being opened", patience, work, |opened: Result<Self, Refusal>| {
+            if let Ok(image) = opened {
+                late(image);
+            }
+        })?
     }
 
     /// What its entry symbol answered; it may be null.
@@ -128,6 +129,36 @@ impl Image {
     /// It may be unmapped when nobody uses it any more; or no longer.
     pub(super) fn may_unload(&self, may: bool) {
         self.unload.store(may, Relaxed);
+    }
+
+    /// An instance is about to be made in it.
+    pub(super) fn enter(&self) {
+        *self.living.lock() += 1;
+    }
+
+    /// One has ended, or was not made.
+    pub(super) fn leave(&self) {
+        let mut living = self.living.lock();
+        *living -= 1;
+        if *living == 0 {
+            self.rest();
+        }
+    }
+
+    /// Whether anything lives in it.
+    pub(super) fn is_empty(&self) -> bool {
+        *self.living.lock() == 0
+    }
+
+    /// Something of it runs for ever, and may refer to all of it.
+    pub(super) fn haunt(&self) {
+        self.may_unload(false);
+        self.haunted.store(true, Relaxed);
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_haunted(&self) -> bool {
+        self.haunted.load(Relaxed)
     }
 
     /// Gives the memory back that can be read again from the file: what is only read. While no instance lives in it nobody

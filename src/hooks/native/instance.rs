@@ -207,14 +207,18 @@ fn create(beginning: Beginning) -> Result<Life, Refusal> {
         ..Setup::blank()
     };
     let mut why = Why::default();
-    // From here on nobody else is made in this image, until it is known whether this one lives.
-    *image.living.lock() += 1;
+    // From now on: nobody else begins in this image while this is at it.
+    image.enter();
     // SAFETY: the table is the plugin's; what it is given is good for the call, and the host table for ever.
     let pointer = why.with(|error| unsafe { create(&raw const host.0, &raw const setup, error) });
     if pointer.is_null() {
         // Timers that it has set are given back, and none is called any more.
-        world.errands.end(deadlines.quiesce);
-        *image.living.lock() -= 1;
+        if world.errands.end(deadlines.quiesce) {
+            image.leave();
+        } else {
+            image.haunt();
+            ending.stuck();
+        }
         return Err(Refusal::new(format!("refuses to load: {}", why.said())));
     }
     let life = Life {
@@ -325,7 +329,7 @@ impl Life {
                 "a plugin that serves no more stays in memory for ever: {what}"
             );
             // What runs may refer to all of it.
-            image.may_unload(false);
+            image.haunt();
             ending.stuck();
             return;
         }
@@ -333,12 +337,7 @@ impl Life {
             // SAFETY: nothing of it runs any more, and this is the last call.
             unsafe { destroy(pointer) };
         }
-        let mut living = image.living.lock();
-        *living -= 1;
-        if *living == 0 {
-            image.rest();
-        }
-        drop(living);
+        image.leave();
         tracing::debug!(policy, plugin = &*name, "a plugin has ended");
     }
 }
@@ -377,7 +376,7 @@ impl Drop for Instance {
             .spawn(move || life.end());
         if let Err(error) = thread {
             tracing::warn!(%error, "a plugin cannot be ended: no thread; it stays in memory");
-            image.may_unload(false);
+            image.haunt();
             ending.stuck();
         }
     }

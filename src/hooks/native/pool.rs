@@ -14,6 +14,9 @@ const MANY: usize = 8;
 /// So many images are kept for who loads the same file again after it was refused.
 const REFUSED: usize = 16;
 
+/// So often whoever waits for an earlier try looks whether it has come back.
+const GLANCE: Duration = Duration::from_millis(10);
+
 /// All plugins of the process.
 #[derive(Default)]
 pub(crate) struct Plugins {
@@ -21,9 +24,9 @@ pub(crate) struct Plugins {
     lives: Arc<Lives>,
     /// Where copies lie for the moment that it takes to map them.
     copies: OnceLock<PathBuf>,
-    /// Images whose plugin did not want to serve. No instance lives in them, and who tries the same again, with the same
-    /// settings, need not map it again: it may be tried every time that a file beside it changes.
-    refused: Mutex<Vec<(Refused, Arc<Image>)>>,
+    /// Images whose plugin does not serve. Who tries the same again, with the same settings, need not map it again: it may be
+    /// tried every time that a file beside it changes.
+    refused: Arc<Spare>,
     /// At how many images an operator is told next.
     told: AtomicUsize,
 }
@@ -39,6 +42,35 @@ impl std::fmt::Debug for Plugins {
 pub(super) struct Refused {
     pub(super) hash: [u8; 32],
     pub(super) settings: Arc<str>,
+}
+
+/// What was refused, and its image; none while it is still being opened.
+type Spare = Mutex<Vec<(Refused, Option<Arc<Image>>)>>;
+
+/// What is known of a file and its settings that are tried.
+enum Known {
+    /// Nothing that is of use.
+    Nothing,
+    /// An image that nobody lives in.
+    Free(Arc<Image>),
+    /// Somebody is still at it, who began at an earlier try.
+    Busy,
+}
+
+/// It is being opened, until this is dropped.
+struct Opening {
+    what: Refused,
+    among: Arc<Spare>,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let is_this = |(of, image): &(Refused, Option<Arc<Image>>)| image.is_none() && *of == self.what;
+        let mut among = self.among.lock();
+        if let Some(at) = among.iter().position(is_this) {
+            among.remove(at);
+        }
+    }
 }
 
 /// The same at one moment, for metrics.
@@ -124,7 +156,8 @@ impl Plugins {
         }
     }
 
-    /// An image of these bytes: one that was refused before, or a new one.
+    /// An image of these bytes: one that was refused before, or a new one. Where an earlier try of the same has not come back yet,
+    /// that is waited for: whoever never comes back is not given another image and another thread each time.
     pub(super) fn open(
         &self,
         file: &Path,
@@ -133,27 +166,53 @@ impl Plugins {
         same: &Refused,
         patience: Duration,
     ) -> Result<Arc<Image>, Refusal> {
-        let kept = {
-            let mut refused = self.refused.lock();
-            let at = refused.iter().position(|(of, _)| of == same);
-            at.map(|at| refused.swap_remove(at).1)
-        };
-        if let Some(image) = kept.filter(|image| *image.living.lock() == 0) {
-            return Ok(image);
+        let until = Instant::now() + patience;
+        loop {
+            match self.known(same) {
+                Known::Nothing => break,
+                Known::Free(image) => return Ok(image),
+                Known::Busy if Instant::now() < until => std::thread::sleep(GLANCE),
+                Known::Busy => {
+                    return Err(Refusal::new(format!(
+                        "was tried before, and has not come back from that within another {}",
+                        humantime::format_duration(patience)
+                    ))
+                    .help("a plugin must not wait where it is opened and made"));
+                }
+            }
         }
-        let image = Image::open(file, bytes, facts, &self.copies(), patience, &self.mapped)?;
+        let opening = self.opening(same);
+        let late = move |image| keep(&opening.among, opening.what.clone(), Some(Arc::new(image)));
+        let image = Image::open(file, bytes, facts, &self.copies(), patience, &self.mapped, late)?;
         self.tell();
         Ok(Arc::new(image))
+    }
+
+    fn known(&self, same: &Refused) -> Known {
+        let mut refused = self.refused.lock();
+        // Where something runs for ever, nobody begins anew.
+        refused.retain(|(_, image)| !image.as_ref().is_some_and(|image| image.is_haunted()));
+        let is_free = |image: &Option<Arc<Image>>| image.as_ref().is_some_and(|image| image.is_empty());
+        let free = refused.iter().position(|(of, image)| of == same && is_free(image));
+        match free.map(|at| refused.remove(at)) {
+            Some((_, Some(image))) => Known::Free(image),
+            _ if refused.iter().any(|(of, _)| of == same) => Known::Busy,
+            _ => Known::Nothing,
+        }
+    }
+
+    fn opening(&self, what: &Refused) -> Opening {
+        keep(&self.refused, what.clone(), None);
+        Opening {
+            what: what.clone(),
+            among: self.refused.clone(),
+        }
     }
 
     /// The plugin did not want to serve: whoever tries the same again gets the same image.
     pub(super) fn refused(&self, what: Refused, image: Arc<Image>) {
         image.rest();
-        let mut refused = self.refused.lock();
-        if refused.len() >= REFUSED {
-            refused.remove(0);
-        }
-        refused.push((what, image));
+        keep(&self.refused, what, Some(image));
     }
 
     fn tell(&self) {
@@ -191,4 +250,12 @@ impl Plugins {
         }
         true
     }
+}
+
+fn keep(among: &Spare, what: Refused, image: Option<Arc<Image>>) {
+    let mut among = among.lock();
+    if among.len() >= REFUSED {
+        among.remove(0);
+    }
+    among.push((what, image));
 }
