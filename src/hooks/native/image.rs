@@ -49,6 +49,7 @@ pub(super) struct Image {
     unload: AtomicBool,
     /// How many instances live in it, those that are being made included.
     living: Mutex<usize>,
+    served: AtomicBool,
     /// Whether something of it runs for ever.
     haunted: AtomicBool,
 }
@@ -106,6 +107,7 @@ impl Image {
                 mapped,
                 unload: AtomicBool::new(false),
                 living: Mutex::new(0),
+                served: AtomicBool::new(false),
                 haunted: AtomicBool::new(false),
             })
         };
@@ -148,6 +150,16 @@ impl Image {
     /// Whether anything lives in it.
     pub(super) fn is_empty(&self) -> bool {
         *self.living.lock() == 0
+    }
+
+    /// An instance in it serves.
+    pub(super) fn serves(&self) {
+        self.served.store(true, Relaxed);
+    }
+
+    /// Whether one ever did.
+    pub(super) fn has_served(&self) -> bool {
+        self.served.load(Relaxed)
     }
 
     /// Something of it runs for ever, and may refer to all of it.

@@ -129,7 +129,10 @@ impl Instance {
 
     /// A chain that it belongs to begins or ceases to serve on one shard.
     pub(super) fn serves(&self, begins: bool) {
-        self.life.served.fetch_or(begins, Relaxed);
+        if begins {
+            self.life.served.store(true, Relaxed);
+            self.life.image.serves();
+        }
         self.life.world.served_by(begins);
     }
 

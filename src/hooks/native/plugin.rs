@@ -32,6 +32,8 @@ pub(crate) struct Plugin {
     declared: Arc<Declared>,
     deadlines: Deadlines,
     number: u64,
+    same: Refused,
+    services: Weak<Services>,
     /// The instance that serves, for as long as anybody holds it.
     live: Mutex<Weak<Instance>>,
 }
@@ -143,15 +145,12 @@ impl Plugin {
                 quiesce: asked.entry.quiesce,
             },
             number: asked.generation,
+            same,
+            services: Arc::downgrade(asked.services),
             live: Mutex::default(),
         };
-        match plugin.begin(previous, asked.services) {
-            Ok(alive) => Ok((plugin, alive)),
-            Err(refusal) => {
-                plugins.refused(same, plugin.image.clone());
-                Err(refused(refusal))
-            }
-        }
+        let alive = plugin.begin(previous, asked.services).map_err(refused)?;
+        Ok((plugin, alive))
     }
 
     /// What it declares.
@@ -243,6 +242,17 @@ impl Plugin {
         let instance = self.live.lock().upgrade();
         let ended = || Refusal::new("has ended, and was not made anew").of(&self.file);
         instance.map(Desk::new).ok_or_else(ended)
+    }
+}
+
+impl Drop for Plugin {
+    /// One that never served, because it was refused or something beside it was, may be tried again, and often.
+    fn drop(&mut self) {
+        if let Some(services) = self.services.upgrade()
+            && !self.image.has_served()
+        {
+            services.plugins().refused(self.same.clone(), self.image.clone());
+        }
     }
 }
 

@@ -209,7 +209,7 @@ impl Plugins {
         }
     }
 
-    /// The plugin did not want to serve: whoever tries the same again gets the same image.
+    /// The plugin does not serve: whoever tries the same again gets the same image.
     pub(super) fn refused(&self, what: Refused, image: Arc<Image>) {
         image.rest();
         keep(&self.refused, what, Some(image));
