@@ -101,7 +101,7 @@ struct Counts {
 /// Counts one life until its last clone is gone.
 #[derive(Clone)]
 pub(super) struct Ending {
-    _counted: Arc<Counted>,
+    counted: Arc<Counted>,
     lives: Arc<Lives>,
 }
 
@@ -115,9 +115,11 @@ impl Drop for Counted {
 }
 
 impl Ending {
-    /// It will never end.
+    /// It will never end: it stays one of those that have not.
     pub(super) fn stuck(&self) {
+        std::mem::forget(self.counted.clone());
         self.lives.counts.lock().stuck += 1;
+        self.lives.changed.notify_all();
     }
 }
 
@@ -151,7 +153,7 @@ impl Plugins {
     pub(super) fn begins(&self) -> Ending {
         self.lives.counts.lock().living += 1;
         Ending {
-            _counted: Arc::new(Counted(self.lives.clone())),
+            counted: Arc::new(Counted(self.lives.clone())),
             lives: self.lives.clone(),
         }
     }
@@ -243,9 +245,9 @@ impl Plugins {
     pub(crate) fn have_ended(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut counts = self.lives.counts.lock();
-        while counts.living > 0 {
+        while counts.living > counts.stuck {
             if self.lives.changed.wait_until(&mut counts, until).timed_out() {
-                return counts.living == 0;
+                return counts.living <= counts.stuck;
             }
         }
         true
