@@ -15,7 +15,7 @@ use super::pool::Ending;
 use super::world::{HostTable, World};
 use super::{Refusal, control};
 use dunlin_plugin_api::abi::{
-    ANSWERED, Buffer, NEXT, OK, OnUnloadEvent, PANIC, Prefixed, Setup, Slice, UNLOAD_REPLACED,
+    self, ANSWERED, Buffer, NEXT, OK, OnUnloadEvent, PANIC, Prefixed, Setup, Slice, UNLOAD_REPLACED,
     UNLOAD_ROLLED_BACK, UNLOAD_STOPPING, VTable,
 };
 use dunlin_plugin_api::{Hook, HookSet, describe::Waits};
@@ -317,7 +317,15 @@ impl Life {
                 ..OnUnloadEvent::blank()
             };
             // SAFETY: the instance lives, and no call of a hook runs or will: nobody has a desk.
-            unsafe { on_unload(pointer, &raw const event, 0) };
+            let said = unsafe { on_unload(pointer, &raw const event, 0) };
+            if matches!(said, PANIC | abi::ERROR) {
+                let what = if said == PANIC { "panicked" } else { "failed" };
+                tracing::warn!(
+                    policy,
+                    plugin = &*name,
+                    "a plugin {what} in `on_unload`; it ends all the same"
+                );
+            }
         }
         let left = quiesce(&table, pointer, patience, policy, &name);
         if left != 0 || !errands {

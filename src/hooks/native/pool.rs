@@ -195,7 +195,9 @@ impl Plugins {
         // Where something runs for ever, nobody begins anew.
         refused.retain(|(_, image)| !image.as_ref().is_some_and(|image| image.is_haunted()));
         let is_free = |image: &Option<Arc<Image>>| image.as_ref().is_some_and(|image| image.is_empty());
-        let free = refused.iter().position(|(of, image)| of == same && is_free(image));
+        let free = refused
+            .iter()
+            .position(|(of, image)| of == same && is_free(image));
         match free.map(|at| refused.remove(at)) {
             Some((_, Some(image))) => Known::Free(image),
             _ if refused.iter().any(|(of, _)| of == same) => Known::Busy,
