@@ -51,6 +51,11 @@ impl Broker {
         Broker::run(&root().join("dunlin.open.toml"), data, None, settings)
     }
 
+    /// A configuration file of the test's own, on a data folder that is kept: there may be plugins in it.
+    pub fn start_in(config: &Path, data: &Path, settings: &[&str]) -> Broker {
+        Broker::run(config, data, None, settings)
+    }
+
     /// The open profile with one policy: the script at `path`, below the repository's root.
     pub fn with_policy(name: &str, script: &Path, settings: &[&str]) -> Broker {
         let open = std::fs::read_to_string(root().join("dunlin.open.toml")).unwrap();
