@@ -56,7 +56,7 @@ pub fn run(args: &CheckArgs, settings: &SettingsArgs) -> anyhow::Result<bool> {
         .iter()
         .cloned()
         .partition(|file| hooks::is_plugin(file));
-    let (mut found, mut good) = plugins_checked(plugins);
+    let (mut found, mut good) = plugins_checked(plugins, loaded.as_ref().ok())?;
     let only_plugins = scripts_named.is_empty() && !args.files.is_empty();
     let args = &CheckArgs {
         files: scripts_named,
@@ -93,10 +93,23 @@ pub fn run(args: &CheckArgs, settings: &SettingsArgs) -> anyhow::Result<bool> {
     Ok(found.is_empty())
 }
 
-/// What is wrong with these plugins, and what they are.
-fn plugins_checked(files: Vec<PathBuf>) -> (Vec<Finding>, Vec<String>) {
+/// What is wrong with these plugins, and what they are. One that an entry of the configuration names is tried with the settings there.
+fn plugins_checked(
+    files: Vec<PathBuf>,
+    config: Option<&Config>,
+) -> anyhow::Result<(Vec<Finding>, Vec<String>)> {
     let (mut found, mut good) = (Vec::new(), Vec::new());
+    let configured = config.map(server::policies).transpose()?;
     for file in files {
+        let tried = configured.iter().flat_map(|(entries, base)| {
+            let entries = entries_of(&file, entries, base);
+            hooks::check(&entries, base)
+        });
+        let wrong: Vec<Finding> = tried.map(Finding::from).collect();
+        if !wrong.is_empty() {
+            found.extend(wrong);
+            continue;
+        }
         match hooks::inspect(&file) {
             Ok(plugin) => {
                 let names: Vec<String> = plugin.hooks.iter().map(ToString::to_string).collect();
@@ -116,15 +129,16 @@ fn plugins_checked(files: Vec<PathBuf>) -> (Vec<Finding>, Vec<String>) {
             Err(error) => found.push(Finding::from(error)),
         }
     }
-    (found, good)
+    Ok((found, good))
 }
 
 fn praise(args: &CheckArgs, config: &Config) -> String {
     match args.files.as_slice() {
-        [] => format!(
-            "the configuration and its {} policies are good",
-            config.policy.len()
-        ),
+        [] => match config.policy.len() {
+            0 => "the configuration is good".to_owned(),
+            1 => "the configuration and its policy are good".to_owned(),
+            count => format!("the configuration and its {count} policies are good"),
+        },
         [only] => format!("{} is good", only.display()),
         files => format!("{} policies are good", files.len()),
     }

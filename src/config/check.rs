@@ -264,9 +264,9 @@ impl Check<'_> {
             names.push(&entry.name);
             self.kind_of(entry, &at);
             if let Some(plugin) = &entry.plugin {
-                self.readable(&at("plugin"), plugin);
+                self.readable(&at("plugin"), plugin, "copy it there");
             } else if config.source != Source::BuiltIn && self.root.get(&at("script")).is_some() {
-                self.readable(&at("script"), &entry.script);
+                self.readable(&at("script"), &entry.script, "create it");
             }
         }
     }
@@ -308,7 +308,7 @@ impl Check<'_> {
         }
     }
 
-    fn readable(&mut self, path: &[Step], file: &Path) {
+    fn readable(&mut self, path: &[Step], file: &Path, remedy: &str) {
         let name = super::tree::name(path);
         let shown = file.display();
         match File::open(file).and_then(|file| file.metadata()) {
@@ -317,7 +317,7 @@ impl Check<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.report_at(
                     path,
-                    format!("`{name}`: there is no file {shown}; create it or correct the path"),
+                    format!("`{name}`: there is no file {shown}; {remedy} or correct the path"),
                 );
             }
             Err(error) => self.report_at(path, format!("`{name}`: {shown} cannot be read: {error}")),

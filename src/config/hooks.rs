@@ -38,7 +38,7 @@ pub struct PolicyEntry {
     #[serde(default)]
     pub plugin: Option<PathBuf>,
     /// Of a plugin: the SHA-256 of files that may be loaded, in hex; an empty list is no limit.
-    #[serde(default)]
+    #[serde(default, with = "humane::one_or_more")]
     pub sha256: Vec<String>,
     /// Of a plugin: what becomes of its image when it has ended.
     #[serde(default)]

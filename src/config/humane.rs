@@ -28,6 +28,39 @@ pub mod duration {
     }
 }
 
+/// A text, or a list of texts.
+pub mod one_or_more {
+    use super::*;
+
+    /// Reads the texts.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+        struct Texts;
+        impl<'de> Visitor<'de> for Texts {
+            type Value = Vec<String>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, or a list of texts such as [\"a\", \"b\"]")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(vec![text.to_owned()])
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(texts)
+            }
+        }
+        from.deserialize_any(Texts)
+    }
+}
+
 /// A duration that may be left out.
 pub mod maybe_duration {
     use super::*;

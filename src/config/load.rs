@@ -18,6 +18,14 @@ const PREFIX: &str = "DUNLIN_";
 const CHAIN: [&str; 2] = ["policy", "policy_defaults"];
 
 pub(super) fn load(path: Option<&Path>, layers: Layers) -> Result<Config, Vec<Problem>> {
+    match assemble(path, layers)? {
+        (config, problems) if problems.is_empty() => Ok(config),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// What can be read, with defaults for the rest, and all that is wrong. An error is a file that cannot be read at all.
+pub(super) fn assemble(path: Option<&Path>, layers: Layers) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
     let Layers { overrides, env } = &layers;
     let env = env
         .iter()
@@ -48,11 +56,7 @@ pub(super) fn load(path: Option<&Path>, layers: Layers) -> Result<Config, Vec<Pr
     find_plugins(&mut config);
     check::check(&config, &root, &failed, &mut problems);
     config.layers = layers;
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(problems)
-    }
+    Ok((config, problems))
 }
 
 /// Every setting outside of the chain, by its name.

@@ -84,6 +84,21 @@ struct Layers {
     env: Vec<(OsString, OsString)>,
 }
 
+impl Layers {
+    fn of<I, K, V>(overrides: &[String], env: I) -> Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let own = |(name, value): (K, V)| (name.as_ref().to_owned(), value.as_ref().to_owned());
+        Self {
+            overrides: overrides.to_vec(),
+            env: env.into_iter().map(own).collect(),
+        }
+    }
+}
+
 /// A setting that was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
@@ -129,13 +144,25 @@ impl Config {
         K: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
-        let own = |(name, value): (K, V)| (name.as_ref().to_owned(), value.as_ref().to_owned());
-        let env: Vec<(OsString, OsString)> = env.into_iter().map(own).collect();
-        let layers = Layers {
-            overrides: overrides.to_vec(),
-            env,
-        };
-        load::load(path, layers).map_err(ConfigError::new)
+        load::load(path, Layers::of(overrides, env)).map_err(ConfigError::new)
+    }
+
+    /// The same for who needs two settings of it and not the rest: what is wrong has its default.
+    ///
+    /// # Errors
+    /// The file cannot be read at all.
+    pub fn load_leniently<I, K, V>(
+        path: Option<&Path>,
+        overrides: &[String],
+        env: I,
+    ) -> Result<Config, ConfigError>
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let read = load::assemble(path, Layers::of(overrides, env));
+        read.map(|(config, _)| config).map_err(ConfigError::new)
     }
 
     /// Reads the same file again, under the same environment and overrides; `None` when there is no file.

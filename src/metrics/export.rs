@@ -98,7 +98,7 @@ impl Collector for Broker {
         )?;
         out.counter(
             "dunlin_auth_denied",
-            "Logins, publishes and subscriptions denied.",
+            "Logins denied; dunlin_hook_denied counts what else policies deny.",
             now.auth_denied,
         )?;
 

@@ -193,7 +193,7 @@ pub struct ShardMetrics {
     pub messages_dropped: Dropped,
     /// Wills that were published.
     pub wills_published: Counter,
-    /// Logins, publishes and subscriptions that a policy denied.
+    /// Logins that a policy denied.
     pub auth_denied: Counter,
     /// Times that the mailbox of another shard was full and a publisher was held back.
     pub mailbox_full: Counter,

@@ -206,7 +206,7 @@ fn a_plugin_is_dropped_in_replaced_and_taken_out_without_a_restart() {
     assert_eq!(served(&mut client), "x");
     // The entry comes before its file: it is refused, and put in force when the file is there.
     bench.chain(STAMP);
-    bench.says("stamp.so; create it or correct the path (generation 1 keeps serving)");
+    bench.says("stamp.so; copy it there or correct the path (generation 1 keeps serving)");
     fs::create_dir(bench.broker.data().join("plugins")).unwrap();
     bench.stamp.put(1, &bench.plugin());
     millis_until("the plugin", &bench.broker, || {

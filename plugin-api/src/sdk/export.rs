@@ -101,6 +101,11 @@ const _: () = assert!(abi::ABI_MAJOR == 1 && abi::ABI_MINOR == 0);
 #[macro_export]
 macro_rules! export_plugin {
     ($plugin:ty) => {
+        #[cfg(panic = "abort")]
+        compile_error!(
+            "a plugin is built with panic = \"unwind\": with \"abort\" a panic in it would end the broker"
+        );
+
         /// The entry symbol of the plugin ABI.
         #[allow(unsafe_code)]
         #[unsafe(no_mangle)]

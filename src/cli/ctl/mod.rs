@@ -136,7 +136,8 @@ fn socket(args: &CtlArgs, settings: &SettingsArgs) -> Result<std::path::PathBuf,
         return Ok(socket.clone());
     }
     let path = settings.config.as_deref();
-    let config = Config::load(path, &settings.overrides(), std::env::vars_os()).map_err(|error| {
+    // An operator asks how things stand just when the configuration has a mistake in it.
+    let config = Config::load_leniently(path, &settings.overrides(), std::env::vars_os()).map_err(|error| {
         Error::Usage(format!(
             "{error}\nthe socket is found through the configuration; to do without it, name it with --socket PATH"
         ))

@@ -77,7 +77,7 @@ impl Check<'_> {
         for (key, file) in files {
             let Some(file) = file else { continue };
             if kind.is_tls() {
-                self.readable(&path_of(&["listeners", name, key]), file);
+                self.readable(&path_of(&["listeners", name, key]), file, "create it");
             } else {
                 self.report(&["listeners", name, key], format!("listener `{name}` is {is}, without TLS; take `{key}` out, or make its kind tls or wss"));
             }

@@ -24,6 +24,8 @@ pub(crate) struct Plugins {
     lives: Arc<Lives>,
     /// Where copies lie for the moment that it takes to map them.
     copies: OnceLock<PathBuf>,
+    /// And where, when nobody has said.
+    temporary: OnceLock<PathBuf>,
     /// Images whose plugin does not serve. Who tries the same again, with the same settings, need not map it again: it may be
     /// tried every time that a file beside it changes.
     refused: Arc<Spare>,
@@ -123,15 +125,17 @@ impl Ending {
     }
 }
 
-/// Where copies lie for those who have no data folder, such as `dunlin check`.
+/// A folder for those who have no data folder, such as `dunlin check`: one of its own for each.
 fn temporary() -> PathBuf {
-    std::env::temp_dir().join(format!("dunlin-plugins-{}", std::process::id()))
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
+    std::env::temp_dir().join(format!("dunlin-plugins-{process}-{number}"))
 }
 
 impl Drop for Plugins {
     fn drop(&mut self) {
-        if self.copies.get().is_none() {
-            let _was_never_used = std::fs::remove_dir(temporary());
+        if let Some(folder) = self.temporary.get() {
+            let _not_while_something_lies_there = std::fs::remove_dir(folder);
         }
     }
 }
@@ -146,7 +150,9 @@ impl Plugins {
     }
 
     fn copies(&self) -> PathBuf {
-        self.copies.get().cloned().unwrap_or_else(temporary)
+        let own = self.copies.get();
+        own.unwrap_or_else(|| self.temporary.get_or_init(temporary))
+            .clone()
     }
 
     /// A life begins.
@@ -227,7 +233,7 @@ impl Plugins {
             tracing::warn!(
                 images,
                 mib = bytes >> 20,
-                "many images of plugins are mapped: each swap of one adds an image, and a restart takes them away"
+                "many images of plugins are mapped: each new file adds one, and a restart takes them away"
             );
         }
     }

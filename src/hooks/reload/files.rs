@@ -22,9 +22,8 @@ const POLL: Duration = Duration::from_secs(2);
 /// Watches over a set of folders.
 pub(super) struct FileWatch {
     watcher: Option<Box<dyn Watcher + Send>>,
-    /// The folders whose contents count. Their parents are watched for them alone: what else happens there, such as in a data
-    /// folder, is no reason to look.
-    count: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// What counts of what happens in the watched folders.
+    count: Arc<Mutex<Count>>,
     /// The watched folders, and which folder each was when the watch was set.
     armed: BTreeMap<PathBuf, Option<Identity>>,
     complained: bool,
@@ -46,14 +45,14 @@ impl FileWatch {
                 .map(|watcher| Box::new(watcher) as Box<dyn Watcher + Send>)
         };
         let again = changed.clone();
-        let count = Arc::<Mutex<BTreeSet<PathBuf>>>::default();
+        let count = Arc::<Mutex<Count>>::default();
         let counts = count.clone();
         let watcher = match mode {
             WatchMode::Off => None,
             WatchMode::Poll => poll(Box::new(changed)).ok(),
             WatchMode::Auto => RecommendedWatcher::new(
                 move |event: notify::Result<Event>| {
-                    if event.is_ok_and(|event| !matters(&event, &counts.lock())) {
+                    if event.is_ok_and(|event| !counts.lock().matters(&event)) {
                         return;
                     }
                     changed();
@@ -76,20 +75,25 @@ impl FileWatch {
         }
     }
 
-    /// Makes the watch cover `folders` and their parents, and renews what has become another folder. Returns whether
-    /// all of it is watched; when not, the caller has to look now and then.
-    pub(super) fn arm(&mut self, folders: &BTreeSet<PathBuf>) -> bool {
+    /// Makes the watch cover `folders`, their parents, and `besides`, a file more, and renews what has become another folder. Returns
+    /// whether all of it is watched; when not, the caller has to look now and then.
+    pub(super) fn arm(&mut self, folders: &BTreeSet<PathBuf>, besides: Option<&Path>) -> bool {
         let Some(watcher) = &mut self.watcher else {
             return false;
         };
-        let absolute = |folder: &PathBuf| std::path::absolute(present(folder)).unwrap_or(folder.clone());
-        *self.count.lock() = folders.iter().map(absolute).collect();
+        *self.count.lock() = Count::of(folders, besides);
         let parents = folders.iter().filter_map(|folder| folder.parent());
+        // A folder that has two names is one folder to the kernel: to end the watch on one name would end it on the other.
         let wanted: BTreeSet<PathBuf> = folders
             .iter()
             .map(PathBuf::as_path)
             .chain(parents)
-            .map(present)
+            .chain(besides.and_then(Path::parent))
+            .map(|folder| {
+                present(folder)
+                    .canonicalize()
+                    .unwrap_or_else(|_| absolute(folder))
+            })
             .collect();
         let mut complete = true;
         if let Some(folder) = wanted
@@ -154,18 +158,59 @@ fn present(folder: &Path) -> PathBuf {
     }
 }
 
-/// Whether an event is a reason to look. Reading files is no change: our own looking would wake us for ever. One without a path says
-/// that some were lost.
-fn matters(event: &Event, count: &BTreeSet<PathBuf>) -> bool {
-    let here =
-        |path: &PathBuf| count.contains(path) || path.parent().is_some_and(|folder| count.contains(folder));
-    if !event.paths.is_empty() && !event.paths.iter().any(here) {
-        return false;
+/// An absolute path, whether or not there is anything.
+fn absolute(folder: &Path) -> PathBuf {
+    std::path::absolute(present(folder)).unwrap_or_else(|_| folder.to_path_buf())
+}
+
+/// What counts of what happens in the watched folders: scripts and plugins in those of policies, and one file more. Parents are
+/// watched for these alone: what else happens there, such as in a data folder or in a log, is no reason to look.
+#[derive(Default)]
+struct Count {
+    folders: BTreeSet<PathBuf>,
+    besides: Option<PathBuf>,
+}
+
+impl Count {
+    fn of(folders: &BTreeSet<PathBuf>, besides: Option<&Path>) -> Self {
+        let names = |path: &Path| [Some(absolute(path)), path.canonicalize().ok()];
+        Self {
+            folders: folders
+                .iter()
+                .flat_map(|folder| names(folder))
+                .flatten()
+                .collect(),
+            besides: besides.map(absolute),
+        }
     }
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
+
+    /// Whether an event is a reason to look. Reading files is no change: our own looking would wake us for ever. One without a path says
+    /// that some were lost.
+    fn matters(&self, event: &Event) -> bool {
+        if !event.paths.is_empty() && !event.paths.iter().any(|path| self.counts(path)) {
+            return false;
+        }
+        match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+            EventKind::Access(_) => false,
+            _ => true,
+        }
+    }
+
+    fn counts(&self, path: &Path) -> bool {
+        if self.folders.contains(path) || self.besides.as_deref() == Some(path) {
+            return true;
+        }
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return false;
+        };
+        // Kubernetes swaps a link of such a name, and with it all that lies in the folder.
+        let swapped = name.as_encoded_bytes().starts_with(b"..");
+        if self.folders.contains(folder) {
+            let file = fs::symlink_metadata(path).is_ok_and(|about| about.is_file());
+            return swapped || !file || is_policy_name(path);
+        }
+        swapped && self.besides.as_deref().and_then(Path::parent) == Some(folder)
     }
 }
 
@@ -237,16 +282,17 @@ pub(super) fn fingerprint(folders: &BTreeSet<PathBuf>, besides: Option<&Path>) -
     hash.finalize().into()
 }
 
-/// `acl.lua` and `libacl.so`, but not what editors leave beside it: `.acl.lua.swp`, `#acl.lua#`, `acl.lua~`.
+/// A script or a plugin that is there.
 fn is_policy(path: &Path) -> bool {
-    let hidden = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden
-        && path
-            .extension()
-            .is_some_and(|extension| extension == "lua" || extension == "luau" || extension == "so")
-        && path.is_file()
+    is_policy_name(path) && path.is_file()
+}
+
+/// `acl.lua` and `libacl.so`, but not what editors leave beside it: `.acl.lua.swp`, `#acl.lua#`, `acl.lua~`.
+fn is_policy_name(path: &Path) -> bool {
+    let name = path.file_name();
+    let hidden = name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let ending = path.extension();
+    !hidden && ending.is_some_and(|ending| ending == "lua" || ending == "luau" || ending == "so")
 }
 
 #[cfg(test)]
@@ -255,20 +301,34 @@ mod tests {
 
     #[test]
     fn what_happens_beside_a_watched_folder_is_no_reason_to_look() {
-        let count = BTreeSet::from([PathBuf::from("/d/data/plugins"), PathBuf::from("/d/scripts")]);
-        let event = |path: &str| Event::new(EventKind::Any).add_path(path.into());
-        for path in [
-            "/d/data/plugins",
-            "/d/data/plugins/x.so",
-            "/d/scripts/..data",
-            "/d/scripts",
-        ] {
-            assert!(matters(&event(path), &count), "{path}");
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        for folder in ["data/plugins", "scripts"] {
+            fs::create_dir_all(at(folder)).unwrap();
         }
-        for path in ["/d/data/policies.jsonl", "/d/data", "/d/dunlin.toml"] {
-            assert!(!matters(&event(path), &count), "{path}");
+        for file in ["data/log", "log", "scripts/notes.txt", "scripts/a.lua"] {
+            fs::write(at(file), "x").unwrap();
         }
-        assert!(matters(&Event::new(EventKind::Other), &count));
+        let folders = BTreeSet::from([at("data/plugins"), at("scripts")]);
+        let count = Count::of(&folders, Some(&at("dunlin.toml")));
+        let event = |path: &str| Event::new(EventKind::Any).add_path(at(path));
+        let reasons = [
+            "data/plugins",
+            "data/plugins/x.so",
+            "scripts",
+            "scripts/..data",
+            "scripts/a.lua",
+            "scripts/was-there",
+            "dunlin.toml",
+            "..data",
+        ];
+        for path in reasons {
+            assert!(count.matters(&event(path)), "{path}");
+        }
+        for path in ["data/log", "data", "log", "dunlin.toml.new", "scripts/notes.txt"] {
+            assert!(!count.matters(&event(path)), "{path}");
+        }
+        assert!(count.matters(&Event::new(EventKind::Other)));
     }
 
     #[test]

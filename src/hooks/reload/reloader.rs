@@ -279,19 +279,17 @@ impl Worker {
             entries,
             base,
             plugins,
-            chain,
             ..
         } = &self.settings;
         let mut folders = folders(entries, base, &self.current);
         folders.extend(plugins.clone());
-        let file = chain.as_ref().map(|chain| chain.file());
-        folders.extend(file.and_then(|file| file.parent()).map(PathBuf::from));
         folders
     }
 
     fn arm(&mut self) -> bool {
         let folders = self.folders();
-        self.watch.arm(&folders)
+        let chain = self.settings.chain.as_ref().map(|chain| chain.file());
+        self.watch.arm(&folders, chain)
     }
 
     fn look(&self) -> [u8; 32] {
@@ -475,7 +473,7 @@ impl Worker {
             generation = failed.number(),
             serving = self.current.number(),
             incident = incident.map(|path| path.display().to_string()),
-            "policies rolled back: {why}; the files on disk are not what serves"
+            "policies rolled back: {why}; the files on disk are not what serves (dunlin ctl reload --no-rollback insists on them)"
         );
         Ok(self.current.number())
     }

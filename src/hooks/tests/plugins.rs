@@ -256,16 +256,20 @@ fn an_image_is_unmapped_where_both_sides_want_it() {
         unload: Unload::BestEffort,
         ..stamps.entry()
     };
-    let generation = stamps.after(None, 1, std::slice::from_ref(&entry)).unwrap();
-    assert_eq!(images(), 1);
-    drop(generation);
+    let serve = |number, entry: &PolicyEntry| {
+        let generation = stamps.after(None, number, std::slice::from_ref(entry)).unwrap();
+        let hooks = stamps.shard(&generation);
+        block(async { hooks.activate() });
+        assert_eq!(images(), 1);
+    };
+    serve(1, &entry);
     let began = Instant::now();
     while images() > 0 {
         assert!(began.elapsed() < Duration::from_secs(10));
         std::thread::sleep(Duration::from_millis(2));
     }
     // Otherwise it stays.
-    drop(stamps.after(None, 2, &[stamps.entry()]).unwrap());
+    serve(2, &stamps.entry());
     stamps.until_living(0);
     assert_eq!(images(), 1);
 }
