@@ -13,6 +13,7 @@ mod publish;
 mod second;
 mod stale;
 mod subscribing;
+mod succession;
 mod ticks;
 
 pub use authorize::{PublishRequest, SubscribeRequest};
@@ -88,6 +89,14 @@ impl Chain {
     #[inline]
     fn asked(&self, hook: Hook) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.has(hook))
+    }
+
+    /// It serves from now on, on this shard.
+    fn activate(self: &Rc<Self>, shard: u16) {
+        self.set_active(true);
+        if shard == TICKING {
+            ticks::begin(self);
+        }
     }
 
     /// Lets its tasks and timers run, or puts them aside.
@@ -166,10 +175,17 @@ impl ShardHooks {
 
     /// It serves from now on: tasks and timers that loading asked for begin. Must run in a `LocalSet`.
     pub fn activate(&self) {
-        self.chain.set_active(true);
-        if self.shard == TICKING {
-            ticks::begin(&self.chain);
-        }
+        self.chain.activate(self.shard);
+    }
+
+    fn take_over(&mut self, next: Rc<Chain>) -> Rc<Chain> {
+        let shard = self.shard;
+        succession::take_over(
+            &mut self.chain,
+            next,
+            |next| next.activate(shard),
+            |before| before.set_active(false),
+        )
     }
 
     /// Builds the states of `generation` beside those that serve.
@@ -185,10 +201,7 @@ impl ShardHooks {
     /// its time.
     #[must_use]
     pub fn swap(&mut self, next: Rc<Chain>, watch: Option<&Arc<Watch>>) -> Retired {
-        let before = std::mem::replace(&mut self.chain, next);
-        // A plugin that is in both does not cease to serve in between.
-        self.activate();
-        before.set_active(false);
+        let before = self.take_over(next);
         let retired = match (watch, self.second.take()) {
             (Some(watch), None) => {
                 self.second = Some(SecondOpinion::new(before, watch));
@@ -222,9 +235,7 @@ impl ShardHooks {
             return false;
         };
         self.watched_by(None);
-        let failed = std::mem::replace(&mut self.chain, second.chain().clone());
-        self.activate();
-        failed.set_active(false);
+        let failed = self.take_over(second.chain().clone());
         failed.retire("rolled back");
         true
     }

@@ -1,12 +1,13 @@
 //! What a plugin asked to be told later: timers, and what is known of a session. One thread an instance, begun with the first of
 //! them, so that a plugin that dawdles in a call of its own holds up nobody else's.
 //!
-//! *Invariant*: each errand is run or given back, once, and all of them before the instance is quiesced.
+//! *Invariant*: each errand is run or given back, once, and all of them before the instance is quiesced. (`tests/models`
+//! tries this in every order of events.)
 #![allow(unsafe_code, reason = "what a plugin gave to be called is called here")]
 
+use super::sync::{Condvar, Mutex, thread};
 use crate::hooks::host::SessionFacts;
 use dunlin_plugin_api::abi::{ABSENT, NOT_SERVING, OK, Prefixed, SessionInfo};
-use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -126,7 +127,7 @@ impl Errands {
         }
         if !state.begun {
             let errands = self.clone();
-            let thread = std::thread::Builder::new()
+            let thread = thread::Builder::new()
                 .name("plugin-errands".into())
                 .spawn(move || errands.run());
             if thread.is_err() {

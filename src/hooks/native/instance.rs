@@ -2,7 +2,7 @@
 //!
 //! An instance is shared by the shards, and by generations in which its file and its settings are the same. It ends by itself: each
 //! desk keeps it alive, and whoever drops the last one hands it to a thread that tells it, has it end its threads, and frees it.
-//! So no call can be running when it is told that none will come.
+//! So no call can be running when it is told that none will come. (`tests/models` tries this in every order of events.)
 #![allow(
     unsafe_code,
     reason = "the functions of a plugin's life are called here, in the order that the ABI promises"
@@ -11,7 +11,8 @@
 use super::answer::{Answered, Asked, HandedOver};
 use super::declared::Declared;
 use super::image::Image;
-use super::pool::Ending;
+use super::lives::Ending;
+use super::sync::thread;
 use super::world::{HostTable, World};
 use super::{Refusal, control};
 use dunlin_plugin_api::abi::{
@@ -382,7 +383,7 @@ impl Drop for Instance {
         // SAFETY: it is not used again: this is its end.
         let life = unsafe { ManuallyDrop::take(&mut self.life) };
         let (image, ending) = (life.image.clone(), life.ending.clone());
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("plugin-end".into())
             .spawn(move || life.end());
         if let Err(error) = thread {

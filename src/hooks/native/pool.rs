@@ -3,7 +3,8 @@
 use super::Refusal;
 use super::elf::Facts;
 use super::image::{Image, Mapped};
-use parking_lot::{Condvar, Mutex};
+use super::lives::{Ending, Lives};
+use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -88,43 +89,6 @@ pub(crate) struct PluginTotals {
     pub(crate) stuck: usize,
 }
 
-#[derive(Default)]
-struct Lives {
-    counts: Mutex<Counts>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Counts {
-    living: usize,
-    stuck: usize,
-}
-
-/// Counts one life until its last clone is gone.
-#[derive(Clone)]
-pub(super) struct Ending {
-    counted: Arc<Counted>,
-    lives: Arc<Lives>,
-}
-
-struct Counted(Arc<Lives>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.counts.lock().living -= 1;
-        self.0.changed.notify_all();
-    }
-}
-
-impl Ending {
-    /// It will never end: it stays one of those that have not.
-    pub(super) fn stuck(&self) {
-        std::mem::forget(self.counted.clone());
-        self.lives.counts.lock().stuck += 1;
-        self.lives.changed.notify_all();
-    }
-}
-
 /// A folder for those who have no data folder, such as `dunlin check`: one of its own for each.
 fn temporary() -> PathBuf {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -157,11 +121,7 @@ impl Plugins {
 
     /// A life begins.
     pub(super) fn begins(&self) -> Ending {
-        self.lives.counts.lock().living += 1;
-        Ending {
-            counted: Arc::new(Counted(self.lives.clone())),
-            lives: self.lives.clone(),
-        }
+        self.lives.begins()
     }
 
     /// An image of these bytes: one that was refused before, or a new one. Where an earlier try of the same has not come back yet,
@@ -240,7 +200,7 @@ impl Plugins {
 
     /// How much there is.
     pub(crate) fn totals(&self) -> PluginTotals {
-        let counts = self.lives.counts.lock();
+        let counts = self.lives.counts();
         PluginTotals {
             images: self.mapped.images.load(Relaxed),
             bytes: self.mapped.bytes.load(Relaxed),
@@ -251,14 +211,7 @@ impl Plugins {
 
     /// Waits until every instance has ended that can; `false` when that takes longer than `patience`.
     pub(crate) fn have_ended(&self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let mut counts = self.lives.counts.lock();
-        while counts.living > counts.stuck {
-            if self.lives.changed.wait_until(&mut counts, until).timed_out() {
-                return counts.living <= counts.stuck;
-            }
-        }
-        true
+        self.lives.have_ended(patience)
     }
 }
 

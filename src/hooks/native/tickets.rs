@@ -16,7 +16,8 @@
 //! *Invariant*: of one call, `complete` succeeds at most once, and only between `open` and `close`; what it gave is what
 //! `close` takes. (`tests/models` tries this in every order of events.)
 
-use super::sync::{Arc, AtomicU32, AtomicU64, Mutex, Ordering, RwLock};
+use super::sync::{AtomicU32, AtomicU64, Mutex, Ordering, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// How many bits of a number name the slot: a million calls may wait at once.

@@ -5,12 +5,11 @@
 
 use super::desk::Completed;
 use super::errands::Errands;
+use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering::Relaxed};
 use super::table;
 use super::tickets::Tickets;
 use crate::hooks::services::Services;
 use dunlin_plugin_api::abi::Host;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
