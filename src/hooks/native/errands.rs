@@ -179,7 +179,8 @@ impl Errands {
         }
     }
 
-    /// No more of them: those that wait are given back. `false` when one that runs does not come back within `patience`.
+    /// No more of them: those that wait are given back. `false` when one that runs does not come back within `patience`; it
+    /// may then still be in its call.
     pub(super) fn end(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut state = self.state.lock();
@@ -187,12 +188,10 @@ impl Errands {
         let due = std::mem::take(&mut state.due);
         let asked = std::mem::take(&mut state.asked);
         self.changed.notify_all();
-        while state.calling {
-            if self.changed.wait_until(&mut state, until).timed_out() && state.calling {
-                return false;
-            }
-        }
+        while state.calling && !self.changed.wait_until(&mut state, until).timed_out() {}
+        let came_back = !state.calling;
         drop(state);
+        // Also when one does not come back: the others are due before `quiesce` all the same.
         for errand in due.into_values() {
             if let Errand::Timer(timer) = errand {
                 timer.release();
@@ -201,7 +200,7 @@ impl Errands {
         for asked in asked.into_values() {
             asked.refuse();
         }
-        true
+        came_back
     }
 }
 

@@ -52,6 +52,31 @@ pub fn a_timer_runs_at_the_end() {
     });
 }
 
+/// The host does not wait for a timer that is in its call: those that wait are given back all the same, and before `quiesce`.
+pub fn a_timer_dawdles_at_the_end() {
+    every_order(|| {
+        let (world, seen) = (world(), Seen::new());
+        let [dawdles, waits, question] = [(); 3].map(|()| Errand::new(&seen, || {}));
+        assert_eq!(timer(world, Duration::ZERO, &dawdles), OK);
+        assert_eq!(timer(world, NEVER, &waits), OK);
+        world.served_by(true);
+        let mut unanswered = None;
+        let said = table::session(world, found, question.data(), |reply| unanswered = Some(reply));
+        assert_eq!(said, OK);
+        world.end();
+        let came_back = world.errands.end(Duration::ZERO);
+        assert_eq!((waits.came(), question.said()), ((0, 1), vec![NOT_SERVING]));
+        if came_back {
+            seen.quiesce();
+        } else {
+            assert!(world.errands.end(PATIENCE), "it dawdles for ever");
+        }
+        assert_timer(&dawdles, OK);
+        assert_eq!((waits.came(), question.said().len()), ((0, 1), 1), "once");
+        seen.was_right();
+    });
+}
+
 /// A thread of the plugin sets a timer while the instance ends.
 pub fn a_timer_is_set_at_the_end() {
     every_order(|| {
