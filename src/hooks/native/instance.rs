@@ -216,10 +216,16 @@ fn create(beginning: Beginning) -> Result<Life, Refusal> {
     // SAFETY: the table is the plugin's; what it is given is good for the call, and the host table for ever.
     let pointer = why.with(|error| unsafe { create(&raw const host.0, &raw const setup, error) });
     if pointer.is_null() {
-        // Timers that it has set are given back, and none is called any more.
+        // Timers that it has set are given back, and none is called any more, but for one that does not come back.
         if world.errands.end(deadlines.quiesce) {
             image.leave();
         } else {
+            tracing::warn!(
+                policy = &*world.policy,
+                plugin = &*declared.name,
+                "a plugin that refused to load stays in memory for ever: its timer still runs"
+            );
+            // The image is not used again either.
             image.haunt();
             ending.stuck();
         }

@@ -19,6 +19,6 @@ models! {
     errands:
         a_timer_runs_at_the_end, a_timer_dawdles_at_the_end, a_timer_is_set_at_the_end, a_timer_comes_while_another_waits, timers_set_timers, a_question_is_answered_at_the_end,
         a_question_is_put_at_the_end;
-    lives: the_last_desk_ends_it, a_call_that_waits_keeps_it, a_call_is_given_up, timers_while_it_ends;
+    lives: the_last_desk_ends_it, a_call_that_waits_keeps_it, a_call_is_given_up, create_refuses_and_its_timer_runs, timers_while_it_ends;
     swap: it_serves_throughout;
 }

@@ -1,12 +1,14 @@
 //! How an instance ends: nobody is in a call of it, or will be.
 
-use super::plugin::{Call, Errand, NEVER, Seen, alive, call, hook, release};
+use super::plugin::{Call, Errand, NEVER, Seen, alive, begin, call, hook, release};
 use super::{every_order, orders};
 use crate::native::desk::{Desk, Reply};
+use crate::native::image::Image;
 use crate::native::instance::Instance;
 use crate::native::lives::Lives;
 use crate::native::sync::thread::{JoinHandle, spawn};
 use crate::native::table;
+use crate::native::world::World;
 use dunlin_plugin_api::Hook;
 use dunlin_plugin_api::abi::{ANSWERED, NOT_SERVING, OK, PENDING, STALE};
 use std::cell::RefCell;
@@ -104,6 +106,32 @@ pub fn a_call_is_given_up() {
         assert_eq!(second, STALE);
         assert!(!world.serves());
         seen.has_ended();
+    });
+}
+
+/// `create` sets a timer and refuses, and the host does not wait for its call: nothing of the plugin runs any more, or what it
+/// runs in stays.
+pub fn create_refuses_and_its_timer_runs() {
+    every_order(|| {
+        let (seen, lives) = (Seen::new(), Arc::<Lives>::default());
+        let errand = Errand::new(&seen, || {});
+        let (image, set) = (Arc::new(Image::new()), errand.clone());
+        let refuses = move |world: &World| {
+            let set = table::timer(world, Duration::ZERO, call, release, set.data());
+            assert_eq!(set, OK);
+            false
+        };
+        assert!(begin(&seen, &lives, &image, Duration::ZERO, refuses).is_err());
+        assert!(lives.have_ended(DRAIN));
+        if image.unloads() {
+            assert_eq!((*image.living.lock(), lives.counts().stuck), (0, 0));
+            assert!(matches!(errand.came(), (0 | 1, 1)), "{:?}", errand.came());
+            seen.quiesce();
+        } else {
+            assert_eq!(*image.living.lock(), 1, "it is not used for another");
+            assert_eq!(lives.counts().stuck, 1);
+        }
+        seen.was_right();
     });
 }
 
