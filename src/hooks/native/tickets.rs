@@ -112,7 +112,8 @@ impl<T> Tickets<T> {
     /// What is asked by the call of this number, as long as it is open.
     pub(super) fn asked(&self, number: u64) -> Option<u32> {
         let (slot, call) = self.slot(number)?;
-        let what = slot.what.load(Ordering::Relaxed);
+        // Whoever sees what the next call asks sees then that this one is over.
+        let what = slot.what.load(Ordering::Acquire);
         (slot.state.load(Ordering::Acquire) == word(call, OPEN)).then_some(what)
     }
 
@@ -152,7 +153,7 @@ impl<T> Lane<T> {
     #[inline]
     pub(super) fn open(&mut self, what: u32) -> u64 {
         self.call += 1;
-        self.slot.what.store(what, Ordering::Relaxed);
+        self.slot.what.store(what, Ordering::Release);
         self.slot.state.store(word(self.call, OPEN), Ordering::Release);
         self.call << SLOT_BITS | u64::from(self.index)
     }

@@ -14,7 +14,7 @@ macro_rules! models {
 }
 models! {
     tickets:
-        complete_and_close, two_complete_one_ticket, one_of_two_is_taken, late_for_the_call_before, poll_and_complete,
+        complete_and_close, two_complete_one_ticket, one_of_two_is_taken, late_for_the_call_before, what_is_asked, poll_and_complete,
         give_up_and_reuse, give_up_waiting, two_new_lanes_while_one_is_answered;
     errands:
         a_timer_runs_at_the_end, a_timer_dawdles_at_the_end, a_timer_is_set_at_the_end, a_timer_comes_while_another_waits, timers_set_timers, a_question_is_answered_at_the_end,

@@ -79,6 +79,21 @@ pub fn late_for_the_call_before() {
     });
 }
 
+/// Who looks what his call asks is told so, or that it is over; never what the next call of the slot asks.
+pub fn what_is_asked() {
+    every_order(|| {
+        let tickets = Tickets::new();
+        let mut lane = lane(&tickets);
+        let ticket = lane.open(7);
+        let table = tickets.clone();
+        let looks = spawn(move || table.asked(ticket));
+        lane.close();
+        lane.open(8);
+        let asked = looks.join().expect("it does not panic");
+        assert!(matches!(asked, None | Some(7)), "{asked:?}");
+    });
+}
+
 /// Who waits is woken, or sees the answer.
 pub fn poll_and_complete() {
     every_order(|| {
