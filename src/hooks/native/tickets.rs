@@ -23,6 +23,8 @@ use std::task::{Context, Poll, Waker};
 /// How many bits of a number name the slot: a million calls may wait at once.
 const SLOT_BITS: u32 = 20;
 const SLOTS: u64 = 1 << SLOT_BITS;
+/// The calls of a slot are counted up to this, which is what a number has room for, and then from 1 again.
+const LAST_CALL: u64 = (1 << (u64::BITS - SLOT_BITS)) - 1;
 
 /// What a call's state says besides its number.
 const CLOSED: u64 = 0;
@@ -152,7 +154,7 @@ impl<T> Lane<T> {
     /// Begins a call that asks `what`: its ticket, which is never 0.
     #[inline]
     pub(super) fn open(&mut self, what: u32) -> u64 {
-        self.call += 1;
+        self.call = if self.call == LAST_CALL { 1 } else { self.call + 1 };
         self.slot.what.store(what, Ordering::Release);
         self.slot.state.store(word(self.call, OPEN), Ordering::Release);
         self.call << SLOT_BITS | u64::from(self.index)
@@ -189,5 +191,23 @@ impl<T> Drop for Lane<T> {
         self.close();
         self.slot.held.lock().waker = None;
         self.of.free.lock().push(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_of_a_slot_begin_again() {
+        let tickets = Tickets::new();
+        let mut lane = tickets.lane().unwrap();
+        lane.call = LAST_CALL - 1;
+        for _ in 0..3 {
+            let ticket = lane.open(7);
+            assert_ne!(ticket, 0);
+            assert_eq!(tickets.complete(ticket, 1), Ok(()));
+            assert_eq!(lane.close(), Some(1));
+        }
     }
 }
