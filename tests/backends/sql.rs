@@ -134,7 +134,7 @@ fn statements_kinds_and_a_database_that_goes_and_comes_back() {
     );
     let endless = cases.run("endless", "");
     assert!(
-        endless.why().contains("more than 1000 rows") && endless.took < Duration::from_millis(500),
+        endless.why().contains("more than 1000 rows") && endless.took < Duration::from_secs(5),
         "{endless:?}"
     );
     assert!(cases.run("large", "").why().contains("larger than 1048576 bytes"));
