@@ -6,7 +6,9 @@
 use super::caught::words;
 use super::host::{Host, Level};
 use std::fmt::Write as _;
-use std::sync::{Once, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Once, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -63,6 +65,44 @@ impl Visit for Line {
     }
 }
 
+/// Panics of this image. A stranger may have found out how to cause them, so there is an end to what is logged of them.
+static PANICS: Few = Few::new();
+
+/// So many lines a second.
+const LINES: u64 = 10;
+
+/// Counts what is said, by the second.
+struct Few {
+    began: OnceLock<Instant>,
+    second: AtomicU64,
+    said: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+impl Few {
+    const fn new() -> Self {
+        Self {
+            began: OnceLock::new(),
+            second: AtomicU64::new(0),
+            said: AtomicU64::new(0),
+            unsaid: AtomicU64::new(0),
+        }
+    }
+
+    /// How many were not said since the last line; `None` when this one is not to be said either.
+    fn said_since(&self) -> Option<u64> {
+        let second = self.began.get_or_init(Instant::now).elapsed().as_secs();
+        if self.second.swap(second, Relaxed) != second {
+            self.said.store(0, Relaxed);
+        }
+        if self.said.fetch_add(1, Relaxed) >= LINES {
+            self.unsaid.fetch_add(1, Relaxed);
+            return None;
+        }
+        Some(self.unsaid.swap(0, Relaxed))
+    }
+}
+
 /// Whether there was one. It stays until `then` has returned: [`uninstall`] waits for that.
 fn with_newest(then: impl FnOnce(&Host)) -> bool {
     let living = LIVING.read().unwrap_or_else(PoisonError::into_inner);
@@ -82,10 +122,15 @@ pub(super) fn install(host: &Host) {
         let _ = tracing::subscriber::set_global_default(subscriber);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
+            let Some(more) = PANICS.said_since() else { return };
             let place = panic
                 .location()
                 .map_or_else(String::new, |place| format!(" at {place}"));
-            let text = format!("the plugin panicked{place}: {}", words(panic.payload()));
+            let mut text = format!("the plugin panicked{place}: {}", words(panic.payload()));
+            if more > 0 {
+                // Writing to a string does not fail.
+                let _ = write!(text, " (and {more} times since the last line)");
+            }
             // When no instance lives, a thread that one left behind still has something to say.
             if !with_newest(|host| host.log(Level::Error, "panic", &text)) {
                 before(panic);
@@ -100,4 +145,17 @@ pub(super) fn uninstall(host: &Host) {
         .write()
         .unwrap_or_else(PoisonError::into_inner)
         .retain(|living| !living.is(host));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_an_end_to_what_is_said_in_a_second() {
+        let few = Few::new();
+        let said = (0..10_000).filter(|_| few.said_since().is_some()).count() as u64;
+        // It may be that a second ended meanwhile.
+        assert!((LINES..=2 * LINES).contains(&said), "{said}");
+    }
 }
