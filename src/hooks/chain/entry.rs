@@ -1,5 +1,6 @@
 //! One entry of the chain on one shard: its state, its breaker, its counters.
 
+use super::clock::{Coarse, thread_time};
 use super::pace::Pace;
 use super::stale::{Remembered, Stale};
 use crate::config::hooks::Fallback;
@@ -509,40 +510,11 @@ enum Began {
     Watched(Instant, Duration),
 }
 
-/// A clock that costs a few nanoseconds and moves in steps.
-#[derive(Clone, Copy)]
-struct Coarse(Duration);
-
-impl Coarse {
-    #[inline]
-    fn now() -> Self {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
-        Self(Duration::try_from(now).unwrap_or_default())
-    }
-
-    /// How long it is at least since then, if that is more.
-    #[inline]
-    fn took_more_than(self, budget: Duration) -> Option<Duration> {
-        let took = Self::now().0.saturating_sub(self.0);
-        if took.is_zero() {
-            return None;
-        }
-        let step = Duration::try_from(rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse));
-        let at_least = took.saturating_sub(step.unwrap_or_default());
-        (at_least > budget).then_some(at_least)
-    }
-}
-
 fn waited_too_long(patience: Duration) -> Fault {
     Fault::timeout(format!(
         "the call waited longer than its {} (`wait`)",
         humantime::format_duration(patience)
     ))
-}
-
-fn thread_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(now).unwrap_or_default()
 }
 
 #[inline]

@@ -2,6 +2,7 @@
 
 mod action;
 mod authorize;
+mod clock;
 mod connecting;
 mod control;
 mod entry;
