@@ -164,7 +164,14 @@ impl Client {
     /// Group and device in its client id: what stands before and after `@@@`, if that occurs.
     #[inline]
     pub(crate) fn group(&self) -> Option<(&str, &str)> {
-        self.client_id.split_once(GROUP_SEPARATOR)
+        let id = &*self.client_id;
+        // Every call of a plugin asks this: `split_once` prepares a search that costs more than the search.
+        let begins = |at: &usize| {
+            id.get(*at..)
+                .is_some_and(|rest| rest.starts_with(GROUP_SEPARATOR))
+        };
+        let at = memchr::memchr_iter(b'@', id.as_bytes()).find(begins)?;
+        Some((id.get(..at)?, id.get(at + GROUP_SEPARATOR.len()..)?))
     }
 
     /// The group in its client id.
@@ -209,6 +216,9 @@ pub(crate) mod tests {
             (Some("GID_a".into()), Some("b@@@c".into()))
         );
         assert_eq!(split("plain"), (None, None));
+        assert_eq!(split("é@b@@@@"), (Some("é@b".into()), Some("@".into())));
+        assert_eq!(split("a@@"), (None, None));
+        assert_eq!(split("@@@"), (Some("".into()), Some("".into())));
     }
 
     #[test]
