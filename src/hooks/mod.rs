@@ -40,6 +40,7 @@ mod origins;
 mod policy;
 pub mod prove;
 mod reload;
+mod sendable;
 mod services;
 mod source;
 mod suggest;

@@ -9,6 +9,10 @@ use crate::message::{Delivery, Publication};
 use crate::store::Unacknowledged;
 use crate::time::Millis;
 
+/// So much of payload and properties together fits into a packet, whatever else is in it: a topic, packet and subscription
+/// identifiers.
+const SURELY_FITS: usize = codec::MAX_PACKET_LEN - (1 << 20);
+
 /// How a message is to reach one receiver: what its subscriptions asked for, merged.
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver<'a> {
@@ -172,7 +176,10 @@ impl Session {
             retain: receiver.retain,
             packet_id: 0,
         };
-        if self.link.maximum_packet_size < u32::MAX && !self.fits(publication, receiver, head, message_expiry)
+        // A policy can make a message that no packet holds; what came in a packet may not fit with an identifier more.
+        let huge = publication.payload.len() + publication.forward.len() > SURELY_FITS;
+        if (huge || self.link.maximum_packet_size < u32::MAX)
+            && !self.fits(publication, receiver, head, message_expiry)
         {
             return Outcome::Dropped(DropReason::TooLarge);
         }
@@ -237,7 +244,8 @@ impl Session {
         // Counted with an alias if the client takes them: three bytes too many at most, never one too few.
         let alias = (self.link.topic_alias_maximum > 0).then_some((1, true));
         let parts = head.parts(publication, message_expiry, receiver.subscription_ids, alias);
-        codec::publish_len(self.version, &parts) <= self.link.maximum_packet_size as usize
+        let most = codec::MAX_PACKET_LEN.min(self.link.maximum_packet_size as usize);
+        codec::publish_len(self.version, &parts) <= most
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use super::answer::{Said, Word, connack_code, reason};
 use super::fault::Fault;
 use super::message::Fields;
 use crate::codec::Connect;
+use crate::hooks::sendable;
 use crate::hooks::verdict::{Connack, ConnackPatch, ConnectChange, ConnectPatch, WillChange};
 use mlua::{Lua, Table, Value};
 
@@ -129,12 +130,14 @@ pub(crate) fn connack_change(said: &Said) -> Result<ConnackPatch, Fault> {
         }
     };
     let mut fields = Fields::of("what `connack` changes", table, CONNACK)?;
-    Ok(ConnackPatch {
+    let patch = ConnackPatch {
         user: fields.user()?,
         reason_string: fields.text("reason_string")?,
         response_information: fields.text("response_information")?,
         server_reference: fields.text("server_reference")?,
-    })
+    };
+    sendable::connack(&patch).map_err(Fault::answer)?;
+    Ok(patch)
 }
 
 fn pairs(lua: &Lua, pairs: &[(String, String)]) -> mlua::Result<Table> {

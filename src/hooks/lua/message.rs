@@ -6,6 +6,7 @@ use super::kind;
 use super::limits::Limits;
 use crate::codec::QoS;
 use crate::hooks::origins;
+use crate::hooks::sendable;
 use crate::hooks::verdict::{NewMessage, Patch, Properties};
 use crate::message::{MessageId, Origin};
 use crate::topic;
@@ -253,7 +254,11 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn payload(&mut self) -> Result<Option<Bytes>, Fault> {
-        self.bytes("payload")
+        let payload = self.bytes("payload")?;
+        if let Some(payload) = &payload {
+            sendable::payload(payload).map_err(Fault::answer)?;
+        }
+        Ok(payload)
     }
 
     pub(crate) fn qos(&mut self) -> Result<Option<QoS>, Fault> {
@@ -312,6 +317,7 @@ pub(crate) fn read_properties(table: &Table) -> Result<Properties, Fault> {
         topic::check_name(topic).map_err(|e| Fault::answer(format!("`response_topic`: {e}")))?;
     }
     properties.user = fields.user()?;
+    sendable::properties(&properties).map_err(Fault::answer)?;
     Ok(properties)
 }
 

@@ -9,6 +9,7 @@ use crate::hooks::acl::{Acl, Rule};
 use crate::hooks::lua::answer::{MAX_REASON, MAX_RULES};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::message::qos_of;
+use crate::hooks::sendable::{self, TEXT};
 use crate::hooks::verdict::{
     ActionOutcome, ConnackPatch, ConnectPatch, Controlled, Grant, NewMessage, Patch, Properties, Routed,
     SessionSettings, WillChange,
@@ -22,8 +23,6 @@ use std::time::Duration;
 
 /// The longest list that is taken: a length is the plugin's word, and nobody means more.
 const MOST: usize = 65_536;
-/// The longest text of MQTT, in bytes.
-const TEXT: usize = 65_535;
 
 /// Reads what a plugin hands to the host in a call.
 #[derive(Clone, Copy)]
@@ -212,7 +211,7 @@ impl Reader {
             return Ok(None);
         }
         let raw = at("properties", pointer)?;
-        Ok(Some(Properties {
+        let properties = Properties {
             payload_is_text: self.flag("payload_is_text", raw.payload_is_text)?,
             message_expiry: self.integer("message_expiry", raw.message_expiry)?,
             content_type: self.text("content_type", raw.content_type)?,
@@ -221,7 +220,18 @@ impl Reader {
                 .map(|topic| topic.to_string()),
             correlation_data: self.bytes(raw.correlation_data),
             user: self.user(raw.user)?,
-        }))
+        };
+        sendable::properties(&properties).map_err(wrong)?;
+        Ok(Some(properties))
+    }
+
+    /// A payload that a packet can carry.
+    fn payload(self, slice: Slice) -> Result<Option<Bytes>, Fault> {
+        let Some(payload) = self.slice(slice) else {
+            return Ok(None);
+        };
+        sendable::payload(payload).map_err(wrong)?;
+        Ok(Some(Bytes::copy_from_slice(payload)))
     }
 
     pub(super) fn message(self, pointer: *const abi::NewMessage) -> Result<NewMessage, Fault> {
@@ -232,7 +242,7 @@ impl Reader {
         let topic = self.topic("topic", raw.topic)?;
         Ok(NewMessage {
             topic: topic.ok_or_else(|| wrong("a message has no `topic`"))?,
-            payload: self.bytes(raw.payload).unwrap_or_default(),
+            payload: self.payload(raw.payload)?.unwrap_or_default(),
             qos: u8::try_from(raw.qos)
                 .ok()
                 .and_then(qos_of)
@@ -290,7 +300,7 @@ impl Reader {
                 let will = at("will", raw.will)?;
                 WillChange::Change {
                     topic: self.topic("will.topic", will.topic)?,
-                    payload: self.bytes(will.payload),
+                    payload: self.payload(will.payload)?,
                     qos: self.qos("will.qos", will.qos)?,
                     retain: self.flag("will.retain", will.retain)?,
                     delay: self.integer("will.delay", will.delay)?,
@@ -316,12 +326,14 @@ impl Reader {
 
     pub(super) fn connack(self, pointer: *const abi::ConnackPatch) -> Result<ConnackPatch, Fault> {
         let raw = at("connack", pointer)?;
-        Ok(ConnackPatch {
+        let patch = ConnackPatch {
             user: self.user(raw.user)?,
             reason_string: self.text("reason_string", raw.reason_string)?,
             response_information: self.text("response_information", raw.response_information)?,
             server_reference: self.text("server_reference", raw.server_reference)?,
-        })
+        };
+        sendable::connack(&patch).map_err(wrong)?;
+        Ok(patch)
     }
 
     pub(super) fn publish_patch(
@@ -331,7 +343,7 @@ impl Reader {
         let raw = at("publish", pointer)?;
         let patch = Patch {
             topic: self.topic("topic", raw.topic)?,
-            payload: self.bytes(raw.payload),
+            payload: self.payload(raw.payload)?,
             qos: self.qos("qos", raw.qos)?,
             retain: self.flag("retain", raw.retain)?,
             properties: self.properties(raw.properties)?,
@@ -343,7 +355,7 @@ impl Reader {
         let raw = at("will", pointer)?;
         Ok(Patch {
             topic: self.topic("topic", raw.topic)?,
-            payload: self.bytes(raw.payload),
+            payload: self.payload(raw.payload)?,
             qos: self.qos("qos", raw.qos)?,
             retain: self.flag("retain", raw.retain)?,
             properties: self.properties(raw.properties)?,
@@ -353,7 +365,7 @@ impl Reader {
     pub(super) fn deliver_patch(self, pointer: *const abi::DeliverPatch) -> Result<Patch, Fault> {
         let raw = at("deliver", pointer)?;
         Ok(Patch {
-            payload: self.bytes(raw.payload),
+            payload: self.payload(raw.payload)?,
             properties: self.properties(raw.properties)?,
             ..Patch::default()
         })
