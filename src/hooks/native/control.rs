@@ -18,20 +18,20 @@ pub(super) fn run<T: Send + 'static>(
 ) -> Result<T, Refusal> {
     // A rendezvous: either this side takes it, or the other learns that nobody does.
     let (tell, told) = sync_channel(0);
-    let thread = std::thread::Builder::new()
-        .name("plugin-control".into())
-        .spawn(move || {
-            if let Err(nobody) = tell.send(work()) {
-                late(nobody.0);
-            }
-        });
-    let thread = thread.map_err(|error| Refusal::new(format!("cannot be asked: no thread ({error})")))?;
-    match told.recv_timeout(patience) {
-        Ok(done) => {
-            // It has nothing left to do but to end.
-            let _ended = thread.join();
-            Ok(done)
+    let no_thread = |error| Refusal::new(format!("cannot be asked: no thread ({error})"));
+    let worker = named("plugin-control").spawn(work).map_err(no_thread)?;
+    // Its end, too, runs the plugin's code, for thread-local data and keys: that is waited for here, within `patience`, so that
+    // nobody unmaps the code while it runs.
+    let watcher = named("plugin-watcher").spawn(move || {
+        if let Ok(done) = worker.join()
+            && let Err(nobody) = tell.send(done)
+        {
+            late(nobody.0);
         }
+    });
+    watcher.map_err(no_thread)?;
+    match told.recv_timeout(patience) {
+        Ok(done) => Ok(done),
         Err(RecvTimeoutError::Timeout) => Err(Refusal::new(format!(
             "did not come back from {what} within {}",
             humantime::format_duration(patience)
@@ -39,6 +39,10 @@ pub(super) fn run<T: Send + 'static>(
         .help("a plugin must not wait there; a longer `load_budget` in its entry gives it more time")),
         Err(RecvTimeoutError::Disconnected) => Err(Refusal::new(format!("ended its thread in {what}"))),
     }
+}
+
+fn named(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.into())
 }
 
 #[cfg(test)]
@@ -60,5 +64,20 @@ mod tests {
         assert_eq!(refused.what, "did not come back from create within 5ms");
         assert_eq!(is_cleared.recv_timeout(Duration::from_secs(5)), Ok(7));
         assert_eq!(run("create", Duration::from_secs(5), || 8, drop), Ok(8));
+    }
+
+    #[test]
+    fn a_thread_that_hangs_at_its_end_is_not_waited_for() {
+        struct Hangs;
+        impl Drop for Hangs {
+            fn drop(&mut self) {
+                std::thread::sleep(Duration::from_secs(3));
+            }
+        }
+        thread_local!(static HANGS: Hangs = const { Hangs });
+        let began = std::time::Instant::now();
+        let refused = run("create", Duration::from_millis(20), || HANGS.with(|_| ()), drop).unwrap_err();
+        assert_eq!(refused.what, "did not come back from create within 20ms");
+        assert!(began.elapsed() < Duration::from_secs(3));
     }
 }

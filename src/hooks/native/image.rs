@@ -14,7 +14,7 @@
 )]
 
 use super::elf::Facts;
-use super::{Refusal, control};
+use super::{Refusal, control, place};
 use dunlin_plugin_api::abi::{Declaration, ENTRY_SYMBOL, Entry};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use parking_lot::Mutex;
@@ -81,16 +81,14 @@ impl Image {
         mapped: &Arc<Mapped>,
         late: impl FnOnce(Self) + Send + 'static,
     ) -> Result<Self, Refusal> {
-        let path = copy(file, bytes, copies).map_err(|error| {
-            Refusal::new(format!("cannot be copied into {}: {error}", copies.display()))
-                .help("let `server.data` be a folder that the broker can write to")
-        })?;
+        let copy = Copy::of(file, bytes, copies)?;
+        let path = copy.path.clone();
         let shown = file.display().to_string();
         let (size, mapped) = (bytes.len() as u64, mapped.clone());
         let work = move || {
             let opened = open(&path);
             // It is mapped; its name has done its duty.
-            let _gone = std::fs::remove_file(&path);
+            drop(copy);
             let opened = opened.map_err(|refusal| Refusal {
                 what: refusal.what.replace(&path.display().to_string(), &shown),
                 ..refusal
@@ -230,24 +228,48 @@ fn is_mapped(path: &Path) -> bool {
     std::fs::read("/proc/self/maps").is_ok_and(|maps| memchr::memmem::find(&maps, path).is_some())
 }
 
-/// A copy under a name that was never used before in this folder.
-fn copy(file: &Path, bytes: &[u8], copies: &Path) -> std::io::Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    DirBuilder::new().recursive(true).mode(0o700).create(copies)?;
-    let name = file.file_name().unwrap_or_default().display().to_string();
-    let number = NEXT.fetch_add(1, Relaxed);
-    let path = copies
-        .canonicalize()?
-        .join(format!("{}-{number}-{name}", std::process::id()));
-    // One that a process of the same number left behind, before a restart.
-    let _was_not_there = std::fs::remove_file(&path);
-    let mut copy = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o700)
-        .open(&path)?;
-    copy.write_all(bytes)?;
-    Ok(path)
+/// A copy of a library, in a folder of its own, until it is dropped.
+struct Copy {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl Copy {
+    /// A copy under a path that nobody can guess, and that was never used before: nobody can have put another file there, and the
+    /// system's loader has never seen it.
+    fn of(file: &Path, bytes: &[u8], copies: &Path) -> Result<Self, Refusal> {
+        let cannot = |error: std::io::Error| {
+            Refusal::new(format!("cannot be copied into {}: {error}", copies.display()))
+                .help("let `server.data` be a folder that the broker can write to")
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(copies)
+            .map_err(cannot)?;
+        let copies = copies.canonicalize().map_err(cannot)?;
+        place::is_ours(&copies)?;
+        let name = getrandom::u64().map_err(|error| cannot(std::io::Error::other(error)))?;
+        let folder = copies.join(format!("dunlin-plugin-{name:016x}"));
+        // Not if it is there: then it is somebody else's.
+        DirBuilder::new().mode(0o700).create(&folder).map_err(cannot)?;
+        let path = folder.join(file.file_name().unwrap_or_default());
+        let copy = Self { folder, path };
+        let open = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o700)
+            .open(&copy.path);
+        open.and_then(|mut file| file.write_all(bytes)).map_err(cannot)?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.path);
+        let _gone = std::fs::remove_dir(&self.folder);
+    }
 }
 
 fn open(path: &Path) -> Result<Opened, Refusal> {

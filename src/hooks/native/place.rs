@@ -2,9 +2,9 @@
 
 use super::Refusal;
 use rustix::process::geteuid;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,7 +23,12 @@ const OTHERS_WRITE: u32 = 0o022;
 /// Which of them does not, and what to type.
 pub(super) fn open(file: &Path) -> Result<File, Refusal> {
     let real = file.canonicalize().map_err(missing)?;
-    let open = File::open(&real).map_err(missing)?;
+    // A pipe would be waited for until somebody writes to it.
+    let open = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&real)
+        .map_err(missing)?;
     let about = open.metadata().map_err(missing)?;
     if !about.is_file() {
         return Err(Refusal::new("is no file").help("write the path of the shared library itself"));
@@ -32,6 +37,15 @@ pub(super) fn open(file: &Path) -> Result<File, Refusal> {
     let folder = real.parent().unwrap_or(Path::new("/"));
     safe(&folder.metadata().map_err(missing)?, "its folder", folder)?;
     Ok(open)
+}
+
+/// Whether nobody else can put or replace anything in this folder.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn is_ours(folder: &Path) -> Result<(), Refusal> {
+    let about = folder.metadata().map_err(missing)?;
+    safe(&about, "the folder for copies", folder)
 }
 
 /// All of a file that is safe, once nobody has written to it for a moment: whoever copies it is not done while he writes.
@@ -117,6 +131,10 @@ mod tests {
         mode(folder.path(), 0o1777);
         assert!(open(&file).is_ok());
         assert_eq!(open(folder.path()).unwrap_err().what, "is no file");
+        let pipe = folder.path().join("pipe");
+        let named = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(named.success());
+        assert_eq!(open(&pipe).unwrap_err().what, "is no file");
         assert!(
             open(&folder.path().join("none"))
                 .unwrap_err()

@@ -23,10 +23,9 @@ const GLANCE: Duration = Duration::from_millis(10);
 pub(crate) struct Plugins {
     mapped: Arc<Mapped>,
     lives: Arc<Lives>,
-    /// Where copies lie for the moment that it takes to map them.
+    /// Where copies lie for the moment that it takes to map them. Whoever has no data folder, such as `dunlin check`, has the
+    /// system's for what is temporary.
     copies: OnceLock<PathBuf>,
-    /// And where, when nobody has said.
-    temporary: OnceLock<PathBuf>,
     /// Images whose plugin does not serve. Who tries the same again, with the same settings, need not map it again: it may be
     /// tried every time that a file beside it changes.
     refused: Arc<Spare>,
@@ -89,34 +88,17 @@ pub(crate) struct PluginTotals {
     pub(crate) stuck: usize,
 }
 
-/// A folder for those who have no data folder, such as `dunlin check`: one of its own for each.
-fn temporary() -> PathBuf {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Relaxed));
-    std::env::temp_dir().join(format!("dunlin-plugins-{process}-{number}"))
-}
-
-impl Drop for Plugins {
-    fn drop(&mut self) {
-        if let Some(folder) = self.temporary.get() {
-            let _not_while_something_lies_there = std::fs::remove_dir(folder);
-        }
-    }
-}
-
 impl Plugins {
     /// From now on copies lie in this folder. What a process that crashed has left there is taken away.
     pub(crate) fn keep_copies_in(&self, folder: &Path) {
         for left in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let _tried_at_the_next_start = std::fs::remove_file(left.path());
+            let _tried_at_the_next_start = std::fs::remove_dir_all(left.path());
         }
         let _only_once = self.copies.set(folder.to_owned());
     }
 
     fn copies(&self) -> PathBuf {
-        let own = self.copies.get();
-        own.unwrap_or_else(|| self.temporary.get_or_init(temporary))
-            .clone()
+        self.copies.get().cloned().unwrap_or_else(std::env::temp_dir)
     }
 
     /// A life begins.
