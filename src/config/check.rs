@@ -35,6 +35,8 @@ pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems
     check.policies();
 }
 
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Settings that mean something to one kind of policy alone.
 const OF_SCRIPTS: [&str; 5] = ["memory", "instructions", "http", "redis", "sql"];
 const OF_PLUGINS: [&str; 3] = ["sha256", "unload", "quiesce"];
@@ -263,11 +265,30 @@ impl Check<'_> {
             }
             names.push(&entry.name);
             self.kind_of(entry, &at);
+            self.patience_of(entry, &at);
             if let Some(plugin) = &entry.plugin {
                 self.readable(&at("plugin"), plugin, "copy it there");
             } else if config.source != Source::BuiltIn && self.root.get(&at("script")).is_some() {
                 self.readable(&at("script"), &entry.script, "create it");
             }
+        }
+    }
+
+    /// Whether its calls may be waited for so long. Longer is a slip of the pen, and no clock can add it to the time of day.
+    fn patience_of(&mut self, entry: &PolicyEntry, at: &dyn Fn(&str) -> Vec<Step>) {
+        let all = [
+            ("budget", entry.budget),
+            ("wait", entry.wait),
+            ("load_budget", entry.load_budget()),
+            ("quiesce", entry.quiesce),
+        ];
+        for (key, patience) in all.into_iter().filter(|(_, patience)| *patience > A_DAY) {
+            let message = format!(
+                "`{key}` of policy `{}` is {}; write at most \"1d\"",
+                entry.name,
+                humantime::format_duration(patience)
+            );
+            self.report_at(&at(key), message);
         }
     }
 

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Compiled and checked policies in the order of the chain, with what decides when none of them does.
 #[derive(Debug)]
@@ -250,11 +251,17 @@ impl Generation {
     }
 }
 
+/// How long plugins that were only tried may take to end.
+const PLUGINS_END: Duration = Duration::from_secs(10);
+
 /// What `dunlin check` asks: everything that is wrong with the scripts of these entries.
 pub fn check(entries: &[PolicyEntry], base: &Path) -> Vec<LoadError> {
-    Generation::load(0, entries, &HookDefaults::default(), base, &Arc::default())
-        .err()
-        .unwrap_or_default()
+    let services = Arc::default();
+    let loaded = Generation::load(0, entries, &HookDefaults::default(), base, &services);
+    let wrong = loaded.err().unwrap_or_default();
+    // The process may end right after this, which must not happen under a plugin's feet.
+    let _those_that_can = services.plugins_have_ended(PLUGINS_END);
+    wrong
 }
 
 /// The folders whose changes may change a generation made of `entries`: those of the scripts and of what they require,
@@ -377,6 +384,9 @@ fn hash(policies: &[Arc<Policy>], defaults: &HookDefaults) -> String {
             ..
         } = &**policy;
         hash.update(format!("{limits:?}{on_error:?}{on_timeout:?}{breaker:?}"));
+        if let Some(plugin) = policy.plugin() {
+            hash.update(plugin.terms());
+        }
     }
     hash.update(format!("{defaults:?}"));
     hex(&hash.finalize())

@@ -2,9 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{Changed, Config, HookDefaults, PolicyEntry, Source};
 use crate::hooks::{ChainSource, LoadError};
+
+/// So long the file must not have changed before it is believed to be whole.
+const SETTLED: Duration = Duration::from_millis(200);
+/// So long at most that is waited for.
+const AT_MOST: Duration = Duration::from_secs(2);
 
 /// The configuration file of the broker that runs.
 pub(super) struct ConfigFile {
@@ -34,6 +40,20 @@ impl ConfigFile {
             started: config.clone(),
             told: Mutex::default(),
         })
+    }
+
+    /// Waits until nobody has written to the file for a moment: half of a chain is a chain, too, and would serve without the policies
+    /// of the other half.
+    fn rest(&self) {
+        let began = Instant::now();
+        while began.elapsed() < AT_MOST {
+            let changed = std::fs::metadata(&self.file).and_then(|about| about.modified());
+            let rested = changed.map(|changed| SystemTime::now().duration_since(changed));
+            match rested {
+                Ok(Ok(rested)) if rested < SETTLED => std::thread::sleep(SETTLED - rested),
+                _ => return,
+            }
+        }
     }
 
     /// Says which settings have another value in the file than in the broker: those outside of the chain wait for a restart. (To
@@ -66,6 +86,7 @@ impl ChainSource for ConfigFile {
     }
 
     fn read(&self) -> Result<(Vec<PolicyEntry>, HookDefaults), Vec<LoadError>> {
+        self.rest();
         let Some(read) = self.started.again() else {
             return Ok((self.started.policy.clone(), self.started.policy_defaults));
         };

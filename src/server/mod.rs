@@ -5,6 +5,7 @@
 mod admin;
 mod chain;
 mod diff;
+mod end;
 mod listeners;
 mod operations;
 mod reload;
@@ -46,6 +47,9 @@ const PLUGIN_COPIES: &str = "run/plugins";
 
 /// How long plugins may take at the end, all together.
 const PLUGINS_END: Duration = Duration::from_secs(10);
+
+/// How much longer than draining and plugins the rest of the end may take.
+const AT_THE_END: Duration = Duration::from_secs(5);
 
 /// Events that may wait for observers on one shard.
 const OBSERVER_QUEUE: usize = 8_192;
@@ -192,6 +196,8 @@ async fn supervise(
             Signal::Reload => reload::now(reloader),
         }
     }
+    let patience = config.server.drain_timeout;
+    end::within(patience.saturating_add(PLUGINS_END + AT_THE_END));
     readiness.advance(State::Draining);
     gate.drain();
     drain(shared, config.server.drain_timeout).await;
@@ -237,6 +243,14 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// Told to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {},
+            _ = self.interrupt.recv() => {},
+        }
     }
 
     async fn next(&mut self) -> Signal {

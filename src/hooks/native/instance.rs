@@ -77,6 +77,8 @@ struct Life {
     reason: AtomicU32,
     /// Whether it ever served.
     served: AtomicBool,
+    /// Whether it is handing its state over at this moment.
+    exporting: AtomicBool,
     ending: Ending,
     name: Arc<str>,
 }
@@ -155,13 +157,19 @@ impl Instance {
         if self.life.table.export_state.is_none() {
             return Ok(None);
         }
+        // Whoever never comes back from it is not given a thread more with every reload.
+        if self.life.exporting.swap(true, Relaxed) {
+            return Err(Refusal::new(
+                "hands over no state: it has not come back from the last `export_state`",
+            ));
+        }
         let held = self.clone();
-        control::run(
-            "`export_state`",
-            self.life.deadlines.load,
-            move || held.exported(),
-            drop,
-        )?
+        let work = move || {
+            let exported = held.exported();
+            held.life.exporting.store(false, Relaxed);
+            exported
+        };
+        control::run("`export_state`", self.life.deadlines.load, work, drop)?
     }
 
     fn exported(&self) -> Result<HandedOver, Refusal> {
@@ -239,6 +247,7 @@ fn create(beginning: Beginning) -> Result<Life, Refusal> {
         deadlines,
         reason: AtomicU32::new(UNLOAD_REPLACED),
         served: AtomicBool::new(false),
+        exporting: AtomicBool::new(false),
         ending,
         name: declared.name.as_str().into(),
     };
@@ -305,6 +314,7 @@ impl Life {
             served,
             ending,
             name,
+            exporting: _,
         } = self;
         let policy = &*world.policy;
         let patience = deadlines.quiesce;

@@ -34,6 +34,7 @@ mod elf;
 mod errands;
 mod image;
 mod instance;
+mod lines;
 mod lives;
 mod observed;
 mod place;

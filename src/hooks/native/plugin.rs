@@ -31,6 +31,7 @@ pub(crate) struct Plugin {
     image: Arc<Image>,
     declared: Arc<Declared>,
     deadlines: Deadlines,
+    unload: Unload,
     number: u64,
     same: Refused,
     services: Weak<Services>,
@@ -144,6 +145,7 @@ impl Plugin {
                 load: patience,
                 quiesce: asked.entry.quiesce,
             },
+            unload: asked.entry.unload,
             number: asked.generation,
             same,
             services: Arc::downgrade(asked.services),
@@ -151,6 +153,11 @@ impl Plugin {
         };
         let alive = plugin.begin(previous, asked.services).map_err(refused)?;
         Ok((plugin, alive))
+    }
+
+    /// How it begins and ends, as a text that two entries can be compared by.
+    pub(crate) fn terms(&self) -> String {
+        format!("{:?}{:?}", self.deadlines, self.unload)
     }
 
     /// What it declares.
@@ -182,6 +189,7 @@ impl Plugin {
         *self.settings == *asked.settings
             && self.deadlines.load == asked.entry.load_budget()
             && self.deadlines.quiesce == asked.entry.quiesce
+            && self.unload == asked.entry.unload
     }
 
     /// Its instance, if anybody still holds it.

@@ -65,7 +65,9 @@ fn world(ctx: *mut c_void) -> &'static World {
 impl World {
     /// What made no sense, for the log.
     fn invalid(&self, function: &str, why: impl std::fmt::Display) -> i32 {
-        tracing::warn!(policy = &*self.policy, "{}: host.{function}: {why}", self.file);
+        if self.lines.allows(&self.policy) {
+            tracing::warn!(policy = &*self.policy, "{}: host.{function}: {why}", self.file);
+        }
         INVALID
     }
 
@@ -105,10 +107,14 @@ impl World {
 
 unsafe extern "C" fn log(ctx: *mut c_void, level: u32, target: Slice, text: Slice) {
     let world = world(ctx);
+    if !world.lines.allows(&world.policy) {
+        return;
+    }
     let shown = |slice: Slice| {
         let bytes = Reader.slice(slice).unwrap_or_default();
         let text = String::from_utf8_lossy(bytes.get(..bytes.len().min(LINE)).unwrap_or(bytes));
-        text.replace(['\n', '\r'], " ")
+        // Whoever reads the log at a terminal is not to be told what the terminal should do.
+        text.replace(char::is_control, " ")
     };
     let (target, text) = (shown(target), shown(text));
     macro_rules! line {

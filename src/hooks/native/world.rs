@@ -5,6 +5,7 @@
 
 use super::desk::Completed;
 use super::errands::Errands;
+use super::lines::Lines;
 use super::sync::{AtomicBool, AtomicUsize, Mutex, Ordering::Relaxed};
 use super::table;
 use super::tickets::Tickets;
@@ -33,6 +34,8 @@ pub(super) struct World {
     serving: AtomicUsize,
     ended: AtomicBool,
     places: Arc<Semaphore>,
+    /// How much it may still write to the log.
+    pub(super) lines: Lines,
     pub(super) began: Instant,
 }
 
@@ -56,6 +59,7 @@ impl World {
             serving: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             places: Arc::new(Semaphore::new(ASKED)),
+            lines: Lines::default(),
             began: Instant::now(),
         }));
         let table = Box::leak(Box::new(HostTable(table::of(world))));

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -29,6 +30,8 @@ const JUDGED_EVERY: Duration = Duration::from_millis(100);
 /// Watches the scripts of a chain and swaps generations. Dropping it stops the thread.
 pub struct Reloader {
     commands: Sender<Command>,
+    /// Whatever waits before the command to stop is not begun any more.
+    stopping: Arc<AtomicBool>,
     status: Arc<Mutex<ReloadStatus>>,
     history: Arc<Mutex<History>>,
     thread: Option<JoinHandle<()>>,
@@ -90,7 +93,9 @@ impl Reloader {
         let told = commands.clone();
         // A closed channel means that we are stopping.
         let watch = FileWatch::new(settings.watch, move || drop(told.send(Command::Changed)));
+        let stopping = Arc::new(AtomicBool::new(false));
         let worker = Worker {
+            stopping: stopping.clone(),
             settings,
             last_number: current.number(),
             current,
@@ -111,6 +116,7 @@ impl Reloader {
         let _ = is_ready.recv();
         Ok(Self {
             commands,
+            stopping,
             status,
             history,
             thread: Some(thread),
@@ -174,6 +180,7 @@ impl Reloader {
 
 impl Drop for Reloader {
     fn drop(&mut self) {
+        self.stopping.store(true, Relaxed);
         let _ = self.commands.send(Command::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -182,6 +189,7 @@ impl Drop for Reloader {
 }
 
 struct Worker {
+    stopping: Arc<AtomicBool>,
     settings: ReloadSettings,
     current: Arc<Generation>,
     /// The last generation that proved itself, if it is not the current one.
@@ -240,6 +248,9 @@ impl Worker {
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             };
+            if self.stopping.load(Relaxed) {
+                return;
+            }
             self.judge();
             complete = self.arm();
             let now = self.look();
@@ -309,6 +320,12 @@ impl Worker {
         if let Some(chain) = self.settings.chain.clone() {
             match chain.read() {
                 Ok((entries, defaults)) => {
+                    if entries.is_empty() && !self.settings.entries.is_empty() {
+                        tracing::warn!(
+                            "{}: the chain is empty now: no policy is asked for anything",
+                            chain.file().display()
+                        );
+                    }
                     self.settings.entries = entries;
                     self.settings.defaults = defaults;
                 }

@@ -24,6 +24,7 @@ mod answer;
 mod control;
 mod declared;
 mod image;
+mod lines;
 pub mod models;
 mod sync;
 mod table;
