@@ -120,6 +120,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[server]\ndata = 'a.pem'\n", &["dunlin.toml:4:8: a.pem is not a folder; name one for Dunlin's data"]),
     ("[[policy]]\nname = 'a'\nscript = 'b.lua'\n", &["dunlin.toml:5:10: `policy[0].script`: there is no file b.lua; create it or correct the path"]),
     ("[[policy]]\nname = 'a'\nscript = 'a.lua'\n[[policy]]\nname = 'a'\nscript = 'a.lua'\n", &["dunlin.toml:7:8: there are two policies `a`; give this one another name"]),
+    ("[[policy]]\nname = 'a'\nscript = 'a.lua'\nbudget = '2days'\n", &["dunlin.toml:6:10: `budget` of policy `a` is 2days; write at most \"1d\""]),
     // All of it at once, in the order of the lines; an entry that cannot be read does not shift those behind it.
     ("[limits]\nconections = 1\nconnect_timeout = 5\n[[policy]]\nname = 'a'\n[[policy]]\nname = 'b'\nscript = 'b.lua'\nbudget = 5\n[admin]\nbind = '1.2.3.4:1'\n", &[
         "dunlin.toml:4:1: there is no setting `limits.conections`; did you mean `connections`?",

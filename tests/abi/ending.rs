@@ -2,7 +2,8 @@
 
 use crate::built;
 use crate::serving::{NOT_AUTHORIZED, Serving, UNAVAILABLE, entry};
-use crate::support::Connect;
+use crate::support::{Client, Connect};
+use std::process::Command;
 
 fn doing(what: &str) -> String {
     // Time enough for a login before a slow `quiesce` comes back.
@@ -87,4 +88,52 @@ fn a_thread_that_is_left_meets_a_closed_door() {
     println!("{:<24} {}", "", said(&last));
     assert_eq!(serving.login("somebody").1, 0);
     assert!(serving.broker.alive());
+}
+
+/// A broker whose only shard hangs in a plugin, told to stop.
+fn told_to_stop_while_a_shard_hangs() -> (Serving, String) {
+    let settings = ["server.drain_timeout=100ms"];
+    let serving = Serving::with(
+        &[("libfixture.so", &built::plugin("HANGS"))],
+        &entry(""),
+        &settings,
+    );
+    let mut client = Client::open(&serving.broker, 5);
+    client.send(&Connect::v5("client").bytes());
+    serving.log(0, "authenticate hangs");
+    let id = serving.broker.id().expect("the broker is ours").to_string();
+    stop(&id);
+    serving.log(0, "stopping");
+    (serving, id)
+}
+
+fn stop(id: &str) {
+    let sent = Command::new("kill").args(["-TERM", id]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_stop_that_hangs_comes_to_an_end() {
+    let (serving, _) = told_to_stop_while_a_shard_hangs();
+    let line = serving.log(0, "ERROR...ended (something hangs)");
+    println!("{:<24} {}", "hangs at the end", said(&line));
+    serving.until("the broker ends", || !serving.broker.alive());
+}
+
+#[test]
+fn a_second_signal_ends_what_hangs_at_once() {
+    let (serving, id) = told_to_stop_while_a_shard_hangs();
+    let began = std::time::Instant::now();
+    serving.until("a second signal is heard", || {
+        if serving.broker.alive() {
+            stop(&id);
+        }
+        !serving.broker.alive()
+    });
+    println!(
+        "{:<24} {:?} after the first signal",
+        "told twice",
+        began.elapsed()
+    );
+    serving.log(0, "ERROR...ended (told to stop a second time)");
 }

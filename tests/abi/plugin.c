@@ -92,6 +92,10 @@ __thread int32_t calls;
 
 static int32_t authenticate(void *instance, const DunlinAuthenticateEvent *event, uint64_t ticket) {
     (void)instance, (void)event, (void)ticket;
+#ifdef HANGS
+    say(instance, "authenticate hangs");
+    for (;;) rest(1000);
+#endif
 #ifdef UNDEFINED
     return nobody_has_this();
 #endif
