@@ -1,10 +1,8 @@
 //! The end of the process, when what ends it does not come to an end: a policy or a plugin may hang on a shard's own thread.
-#![allow(
-    unsafe_code,
-    reason = "the process ends without running the code of those that hang"
-)]
 
 use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::Signals;
 
@@ -33,6 +31,8 @@ fn watch(patience: Duration) {
         }
     });
     tracing::error!("the broker did not come to its end in time and is ended ({why})");
-    // SAFETY: it touches no memory. `exit` would run what libraries have registered for the end, which may be what hangs.
-    unsafe { libc::_exit(1) }
+    // `exit` would run what libraries have registered for the end, which may be what hangs; `abort` would leave a core dump.
+    if let Err(error) = kill_process(getpid(), Signal::KILL) {
+        tracing::error!(%error, "it cannot be");
+    }
 }
