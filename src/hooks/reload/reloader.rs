@@ -425,11 +425,12 @@ impl Worker {
             let incident = report.write(self.settings.data.as_deref());
             let _reported = self.go_back(Trigger::Watch, breach.to_string(), incident);
         } else if watch.is_over() {
-            self.settle();
+            // Before the shards act on it: in the log the cause comes before what follows from it.
             tracing::info!(
                 generation = self.current.number(),
                 "the policies have proved themselves"
             );
+            self.settle();
         }
     }
 
