@@ -7,6 +7,9 @@ use super::properties::{PropertyId, put_bytes};
 /// The most bytes that any MQTT packet can have: fixed header of five, and the largest Remaining Length.
 pub const MAX_PACKET_LEN: usize = VARIABLE_MAX + 5;
 
+/// So much of payload and properties fits into a PUBLISH, whatever else is in it: a topic, packet and subscription identifiers.
+pub const SURELY_FITS: usize = MAX_PACKET_LEN - (1 << 20);
+
 /// What a client understands and takes; a [`ProtocolVersion`] alone stands for a client without limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

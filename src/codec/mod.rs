@@ -38,7 +38,7 @@ pub use connect::{Connect, ConnectProperties, decode_connect};
 pub use disconnect::{Disconnect, DisconnectProperties, disconnect};
 pub use error::{ConnectError, DecodeError};
 pub use forward::{ForwardBuilder, ForwardError, ForwardProperties, ForwardProperty};
-pub use frame::{Limits, MAX_PACKET_LEN};
+pub use frame::{Limits, MAX_PACKET_LEN, SURELY_FITS};
 pub use header::{FixedHeader, PacketType, peek};
 pub use outline::{Outline, outline};
 pub use packet::{Packet, decode};

@@ -1,14 +1,14 @@
 //! What a PUBLISH can carry, which policies are held to: a message that no packet can say reaches nobody.
 
 use super::verdict::{ConnackPatch, Properties};
-use crate::codec::MAX_PACKET_LEN;
+use crate::codec::SURELY_FITS;
 
 /// The longest text or binary data of MQTT, in bytes (MQTT 5, 1.5.4 and 1.5.6).
 pub(crate) const TEXT: usize = 65_535;
 /// All User Properties of a message together, in bytes. MQTT says no number; somebody who means more means a payload.
 const USER: usize = 512 * 1024;
-/// The largest payload, in bytes: a packet's room less what else may be in it.
-pub(crate) const PAYLOAD: usize = MAX_PACKET_LEN - (1 << 20);
+/// The largest payload, in bytes.
+pub(crate) const PAYLOAD: usize = SURELY_FITS;
 
 /// Whether MQTT can say this text.
 ///

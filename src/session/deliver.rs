@@ -9,10 +9,6 @@ use crate::message::{Delivery, Publication};
 use crate::store::Unacknowledged;
 use crate::time::Millis;
 
-/// So much of payload and properties together fits into a packet, whatever else is in it: a topic, packet and subscription
-/// identifiers.
-const SURELY_FITS: usize = codec::MAX_PACKET_LEN - (1 << 20);
-
 /// How a message is to reach one receiver: what its subscriptions asked for, merged.
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver<'a> {
@@ -177,7 +173,7 @@ impl Session {
             packet_id: 0,
         };
         // A policy can make a message that no packet holds; what came in a packet may not fit with an identifier more.
-        let huge = publication.payload.len() + publication.forward.len() > SURELY_FITS;
+        let huge = publication.payload.len() + publication.forward.len() > codec::SURELY_FITS;
         if (huge || self.link.maximum_packet_size < u32::MAX)
             && !self.fits(publication, receiver, head, message_expiry)
         {
