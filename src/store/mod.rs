@@ -7,6 +7,7 @@
 //! one node.
 
 pub mod memory;
+pub mod registry;
 
 use std::future::Future;
 use std::pin::Pin;
