@@ -29,12 +29,14 @@ pub struct Limits {
     /// Largest packet, in bytes; 5.0 clients are told it as Maximum Packet Size. Default: "128KiB".
     #[serde(with = "humane::size")]
     pub packet_size: usize,
-    /// Largest payload of a PUBLISH or a will, in bytes. Default: "64KiB".
+    /// Largest payload of a PUBLISH or a will, in bytes. Default: "64KiB". A larger one is dropped; a 5.0 client is told 0x97.
     #[serde(with = "humane::size")]
     pub payload_size: usize,
     /// Longest client id, in bytes. Default: 64.
     #[serde(with = "humane::limit")]
     pub client_id_length: usize,
+    /// Shortest topic name or filter, in bytes; `$` topics, P2P topics and `#` alone are exempt. Default: 3.
+    pub topic_length_minimum: usize,
     /// Longest topic name or filter, in bytes, the `$share/NAME/` of a shared subscription not counted. Default: 64.
     #[serde(with = "humane::limit")]
     pub topic_length: usize,
@@ -44,6 +46,31 @@ pub struct Limits {
     /// Subscriptions of one session. Default: 30.
     #[serde(with = "humane::limit")]
     pub subscriptions: usize,
+    /// Connections at once of one instance. Default: "unlimited": the product sells it by size. One more is refused.
+    #[serde(with = "humane::limit")]
+    pub instance_connections: usize,
+    /// Subscriptions of one instance, over all its sessions. Default: "unlimited": the product sells it by size. One more is
+    /// refused.
+    #[serde(with = "humane::limit")]
+    pub instance_subscriptions: usize,
+    /// What one instance may publish and be sent in a second, weighted: a message of QoS 0 counts 1, of QoS 1 2, or 5 in a
+    /// persistent session, of QoS 2 5. Default: "unlimited": the product sells it by size. What is over is not taken, and not
+    /// acknowledged; a 5.0 client is told 0x97.
+    #[serde(with = "humane::limit")]
+    pub tps: u32,
+    /// Messages a second that one client is advised not to exceed: counted and warned about. Default: 20.
+    #[serde(with = "humane::limit")]
+    pub client_tps: u32,
+    /// Different filters with a wildcard for one parent topic. Default: 100. One more is acknowledged and has no effect; a 5.0
+    /// client is told 0x97.
+    #[serde(with = "humane::limit")]
+    pub wildcard_filters: usize,
+    /// Parent topics of one instance. Default: 25.
+    #[serde(with = "humane::limit")]
+    pub parent_topics: usize,
+    /// Groups of one instance. Default: "unlimited".
+    #[serde(with = "humane::limit")]
+    pub groups: usize,
     /// Sessions at once, with and without a connection. Default: 1000000.
     #[serde(with = "humane::limit")]
     pub sessions: usize,
@@ -82,6 +109,14 @@ impl Default for Limits {
             client_id_length: 64,
             topic_length: 64,
             topic_levels: 32,
+            topic_length_minimum: 3,
+            instance_connections: usize::MAX,
+            instance_subscriptions: usize::MAX,
+            tps: u32::MAX,
+            client_tps: 20,
+            wildcard_filters: 100,
+            parent_topics: 25,
+            groups: usize::MAX,
             subscriptions: 30,
             sessions: 1_000_000,
             inflight: 128,

@@ -31,6 +31,8 @@ pub struct ListenerConfig {
     pub client_ca: Option<PathBuf>,
     /// Whether clients show a certificate. Default: "none".
     pub client_auth: ClientAuth,
+    /// The id of the instance that its clients belong to. Default: none; host or user name say it.
+    pub instance: Option<String>,
     /// How many connections this listener holds at once. Default: "unlimited" (`limits.connections` still holds).
     #[serde(with = "humane::limit")]
     pub connections: usize,
@@ -53,6 +55,7 @@ impl Default for ListenerConfig {
             key: None,
             client_ca: None,
             client_auth: ClientAuth::None,
+            instance: None,
             connections: usize::MAX,
             connection_rate: u32::MAX,
             backlog: 4096,
@@ -94,6 +97,7 @@ impl ListenerConfig {
             kind,
             endpoint,
             tls,
+            instance: self.instance.clone(),
             connections: self.connections,
             connection_rate: self.connection_rate,
             backlog: self.backlog,
@@ -167,6 +171,8 @@ pub struct Listener {
     pub endpoint: Endpoint,
     /// TLS settings, for the kinds that have it.
     pub tls: Option<TlsConfig>,
+    /// The id of the instance that its clients belong to.
+    pub instance: Option<String>,
     /// How many connections it holds at once; `usize::MAX` is unlimited.
     pub connections: usize,
     /// How many new connections a second it takes; `u32::MAX` is unlimited.

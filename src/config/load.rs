@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::check;
 use super::de::De;
 use super::problem::Problem;
+use super::terms::Written;
 use super::tree::{self, Node, Place, Step, Value};
 use super::{BUILT_IN, Config, Layers, Source};
 
@@ -50,6 +51,7 @@ pub(super) fn assemble(path: Option<&Path>, layers: Layers) -> Result<(Config, V
     let (mut config, failed) = read(&root, &mut problems);
     config.source = source;
     config.written = written(&root);
+    config.sections = Written::of(&root);
     if let (Source::File(file), false) = (&config.source, has(&root, &["server", "data"])) {
         config.server.data = beside(file, &config.server.data);
     }

@@ -10,12 +10,15 @@ mod check;
 mod de;
 pub mod hooks;
 pub mod humane;
+mod instance;
 mod limits;
 mod listeners;
 mod load;
 mod mqtt;
 mod problem;
+mod product;
 mod server;
+mod terms;
 pub mod tls;
 mod tree;
 
@@ -30,11 +33,14 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use hooks::{HookDefaults, PolicyEntry, WatchSettings};
+pub use instance::{Edition, InstanceConfig};
 pub use limits::Limits;
 pub use listeners::{ClientAuth, Endpoint, Listener, ListenerConfig, ListenerKind, TlsConfig, TlsIdentity};
 pub use mqtt::MqttConfig;
 pub use problem::{ConfigError, Problem};
-pub use server::{AdminConfig, InstanceConfig, LogConfig, LogFormat, ServerConfig};
+pub use product::{Characters, ClientIds, Duplicate, Lifetime, OnRefusal, ParentTopics, ProductConfig};
+pub use server::{AdminConfig, EndpointsConfig, LogConfig, LogFormat, ServerConfig, UnknownHost};
+pub use terms::Terms;
 
 /// The configuration that ships with Dunlin: the demo instance. Served when there is no file.
 pub const BUILT_IN: &str = include_str!("../../dunlin.toml");
@@ -54,8 +60,14 @@ pub struct Config {
     pub limits: Limits,
     /// `[mqtt]`.
     pub mqtt: MqttConfig,
-    /// `[instance]`.
+    /// `[product]`.
+    pub product: ProductConfig,
+    /// `[instance]`: the one that clients reach who name none.
     pub instance: InstanceConfig,
+    /// `[instances.ID]`: others.
+    pub instances: BTreeMap<String, InstanceConfig>,
+    /// `[endpoints]`: the names under which instances are reached.
+    pub endpoints: EndpointsConfig,
     /// `[policy_defaults]`: what holds when no policy decides.
     pub policy_defaults: HookDefaults,
     /// `[policy_watch]`: when new policies are rolled back.
@@ -72,6 +84,9 @@ pub struct Config {
     /// How it was read, to read it again.
     #[serde(skip)]
     layers: Layers,
+    /// The sections that instances have settings of their own for.
+    #[serde(skip)]
+    sections: terms::Written,
     /// Every setting outside of the chain as it was written, by its name: what another reading can be compared by.
     #[serde(skip)]
     written: BTreeMap<String, String>,
@@ -185,6 +200,36 @@ impl Config {
             new: newer.written.get(name).cloned(),
         });
         changed.filter(|changed| changed.old != changed.new).collect()
+    }
+
+    /// What holds for an instance of this edition. `id` finds the tables that the configuration has for it; `own` are settings
+    /// that an operator made while the broker ran, such as `limits.tps` and `100`.
+    ///
+    /// # Errors
+    /// The settings that are wrong, each with a sentence.
+    pub fn terms<'s>(
+        &self,
+        id: &str,
+        edition: Edition,
+        own: impl IntoIterator<Item = (&'s str, &'s str)>,
+    ) -> Result<Terms, Vec<String>> {
+        let place = if id == self.instance.id {
+            Some(load::path_of(&["instance"]))
+        } else {
+            self.instances
+                .contains_key(id)
+                .then(|| load::path_of(&["instances", id]))
+        };
+        self.sections.terms(edition, place.as_deref(), own)
+    }
+
+    /// The instances that the configuration names, by id; the one of `[instance]` first.
+    pub fn named_instances(&self) -> impl Iterator<Item = (&str, &InstanceConfig)> {
+        let others = self
+            .instances
+            .iter()
+            .map(|(id, instance)| (id.as_str(), instance));
+        std::iter::once((self.instance.id.as_str(), &self.instance)).chain(others)
     }
 
     /// The socket of `dunlin ctl`, if there is to be one.

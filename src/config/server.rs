@@ -1,4 +1,4 @@
-//! The process itself: `[server]`, `[instance]`, `[admin]`, `[log]`.
+//! The process itself: `[server]`, `[endpoints]`, `[admin]`, `[log]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -45,20 +45,38 @@ impl ServerConfig {
     }
 }
 
-/// `[instance]`: the tenant that this broker serves.
+/// `[endpoints]`: the host names under which instances are reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct InstanceConfig {
-    /// Its id: letters, digits, `-` and `_`. Default: "mqtt-cn-dunlindemo".
-    pub id: String,
+pub struct EndpointsConfig {
+    /// An instance's public endpoint is `ID.DOMAIN`, its internal one `ID-internal-vpc.DOMAIN`. Default: "mqtt.localhost",
+    /// which every machine takes for itself.
+    pub domain: String,
+    /// Host names of the broker that name no instance. Default: "localhost". IP addresses never name one.
+    pub hosts: Vec<String>,
+    /// What becomes of a client that asks for a host name (TLS server name, WebSocket host) that nobody has: "refuse", or
+    /// "ignore". Default: "refuse".
+    pub unknown_host: UnknownHost,
 }
 
-impl Default for InstanceConfig {
+impl Default for EndpointsConfig {
     fn default() -> Self {
         Self {
-            id: "mqtt-cn-dunlindemo".to_owned(),
+            domain: "mqtt.localhost".to_owned(),
+            hosts: vec!["localhost".to_owned()],
+            unknown_host: UnknownHost::Refuse,
         }
     }
+}
+
+/// See [`EndpointsConfig::unknown_host`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnknownHost {
+    /// It is refused.
+    Refuse,
+    /// It is taken for a host name that names no instance.
+    Ignore,
 }
 
 /// `[admin]`: metrics and health over HTTP, and the socket of `dunlin ctl`.

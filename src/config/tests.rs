@@ -179,7 +179,7 @@ fn columns_count_letters_and_not_bytes() {
         said,
         [
             "dunlin.toml:1:19: `instance.id` is \"企鹅\"; write letters, digits, `-` and `_` alone",
-            "dunlin.toml:1:25: there is no setting `instance.nam`; there are id"
+            "dunlin.toml:1:25: there is no setting `instance.nam`; did you mean `name`?"
         ]
     );
 }

@@ -113,7 +113,7 @@ async fn next_step(
         None,
     );
     write_all(&mut admission.io, &out).await;
-    let auth = read_auth(shard, admission).await?;
+    let auth = read_auth(admission).await?;
     if auth.method != method {
         // [MQTT-4.12.0-5]
         let what = "AUTH with another Authentication Method than CONNECT".to_owned();
@@ -135,8 +135,8 @@ async fn next_step(
 
 /// The next packet, which has to be AUTH: until CONNACK the client may send nothing else but DISCONNECT
 /// [MQTT-3.1.2-30].
-async fn read_auth(shard: &ShardRef, admission: &mut Admission<Io>) -> Result<codec::Auth, Option<Refusal>> {
-    let maximum = shard.borrow().shared().settings.maximum_packet_size as usize;
+async fn read_auth(admission: &mut Admission<Io>) -> Result<codec::Auth, Option<Refusal>> {
+    let maximum = admission.tenant.settings.maximum_packet_size as usize;
     loop {
         let header = codec::peek(&admission.behind).map_err(|_| None)?;
         if let Some(header) = header {

@@ -7,6 +7,7 @@
 //! size within a bounded time.
 
 mod authenticate;
+mod instance;
 mod opening;
 
 use std::future::poll_fn;
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::codec::{self, ConnackProperties, ProtocolVersion, ReasonCode};
+use crate::instance::InstanceId;
 use crate::metrics::RefuseReason;
 use crate::shard::{Admission, Admitted, Control, Place, ShardRef, admit};
 use crate::transport::{Detached, Io};
@@ -51,8 +53,9 @@ impl Refusal {
 
 /// Serves a socket that was just accepted on this shard's listener.
 ///
-/// `place` holds the connection's place among those that the listener lets in, until it is dropped.
-pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
+/// `place` holds the connection's place among those that the listener lets in, until it is dropped. `of` is the instance
+/// that the listener belongs to, if it does.
+pub async fn serve(shard: ShardRef, mut io: Io, place: Place, of: Option<InstanceId>) {
     let limits = shard.borrow().shared().limits.clone();
     let Some(_opening) = shard.borrow_mut().begin_opening() else {
         return close_silently(&shard, io, "too many connections have no session yet").await;
@@ -66,7 +69,19 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
         Ok(Opening::Gone(what)) => return close_silently(&shard, io, what).await,
     };
     let shared = std::sync::Arc::clone(shard.borrow().shared());
-    let mut admission = opening.with_io(io, place);
+    let pinned = match instance::of_the_way_in(&shared, of.as_ref(), io.peer()) {
+        Ok(pinned) => pinned,
+        Err(what) => {
+            let refusal = Refusal::new(opening.version(), ReasonCode::NOT_AUTHORIZED, what);
+            return refuse(&shard, io, &refusal).await;
+        }
+    };
+    let first = pinned.as_ref().unwrap_or(shared.tenants.default_id());
+    let Some(tenant) = shared.tenants.get(first) else {
+        return close_silently(&shard, io, "the listener's instance does not exist").await;
+    };
+    let mut admission = opening.with_io(io, place, tenant);
+    admission.key.instance = first.clone();
     let introduced = tokio::time::timeout(
         limits.connect_timeout,
         authenticate::introduce(&shard, &mut admission),
@@ -75,6 +90,9 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place) {
         Ok(Ok(())) => {}
         Ok(Err(refusal)) => return refuse(&shard, admission.io, &refusal).await,
         Err(_late) => return close_silently(&shard, admission.io, "the connect hook took too long").await,
+    }
+    if let Err(refusal) = instance::settle(&shared, pinned.as_ref(), &mut admission) {
+        return refuse(&shard, admission.io, &refusal).await;
     }
     let home = shared.home(&admission.key);
     if home == shard.borrow().id() {
@@ -110,7 +128,15 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     };
     let version = admission.connect.version;
     shard.borrow_mut().trace_admitted(&admission.key);
-    let allowed = shard.borrow_mut().may_begin(&admission.key);
+    let exempt = admission.assigned;
+    let named = match admission.tenant.admit_client_id(&admission.key.client_id) {
+        Err(refused) if !exempt => {
+            admission.tenant.usage.hit(refused.hit);
+            Err((refused.code, refused.what))
+        }
+        _ => Ok(()),
+    };
+    let allowed = named.and_then(|()| shard.borrow_mut().may_begin(&admission.key, &admission.tenant));
     if let Err((reason, what)) = allowed {
         let what = what.to_owned();
         shard.borrow_mut().trace_refused(&admission.key, reason, &what);

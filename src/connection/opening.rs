@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Refusal;
-use crate::codec::{self, Connect, PacketType, ProtocolVersion, QoS, ReasonCode};
+use crate::codec::{self, Connect, PacketType, ProtocolVersion, ReasonCode};
 use crate::instance::SessionKey;
-use crate::shard::{Admission, Place, ShardRef, Shared};
-use crate::topic::TopicName;
+use crate::shard::{Admission, Place, ShardRef, Shared, Tenant};
 use crate::transport::Io;
 
 /// How much is read at a time while nobody knows who it is.
@@ -34,7 +33,12 @@ pub(super) struct Introduced {
 }
 
 impl Introduced {
-    pub(super) fn with_io(self, io: Io, place: Place) -> Admission<Io> {
+    /// What the client understands.
+    pub(super) fn version(&self) -> ProtocolVersion {
+        self.connect.version
+    }
+
+    pub(super) fn with_io(self, io: Io, place: Place, tenant: Arc<Tenant>) -> Admission<Io> {
         let Self {
             connect,
             key,
@@ -46,6 +50,7 @@ impl Introduced {
             place,
             connect,
             key,
+            tenant,
             assigned,
             behind,
         }
@@ -102,7 +107,7 @@ pub(super) async fn read_some(io: &mut Io, bytes: &mut Vec<u8>) -> bool {
 /// The longest client id of MQTT 3.1, in characters.
 const V31_CLIENT_ID: usize = 23;
 
-/// Checks of a CONNECT that need no policy: client id and will.
+/// The client id that CONNECT leaves to the broker, or that MQTT does not allow.
 fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening {
     let version = connect.version;
     let refused =
@@ -128,48 +133,8 @@ fn introduce(shared: &Shared, mut connect: Connect, behind: Vec<u8>) -> Opening 
             "a client id of MQTT 3.1 has 1 to 23 characters",
         );
     }
-    if !assigned && connect.client_id.len() > shared.limits.client_id_length {
-        return refused(
-            ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
-            "the client id is longer than limits.client_id_length",
-        );
-    }
-    if let Some(will) = &connect.will {
-        if TopicName::new(&will.topic).is_err() {
-            return refused(
-                ReasonCode::TOPIC_NAME_INVALID,
-                "the will topic is not a topic name",
-            );
-        }
-        if !shared.limits.admit_topic(&will.topic) {
-            return refused(
-                ReasonCode::TOPIC_NAME_INVALID,
-                "the will topic is longer or deeper than this broker allows",
-            );
-        }
-        if will.payload.len() > shared.settings.payload_size {
-            return refused(
-                ReasonCode::PACKET_TOO_LARGE,
-                "the will's payload is larger than limits.payload_size",
-            );
-        }
-        if will.qos > shared.settings.maximum_qos || will.qos > QoS::ExactlyOnce {
-            // [MQTT-3.2.2-12]
-            return refused(
-                ReasonCode::QOS_NOT_SUPPORTED,
-                "the will's QoS is above the Maximum QoS",
-            );
-        }
-        if will.retain && !shared.settings.retain_available {
-            // [MQTT-3.2.2-13]
-            return refused(
-                ReasonCode::RETAIN_NOT_SUPPORTED,
-                "retained messages are not available",
-            );
-        }
-    }
     let key = SessionKey {
-        instance: shared.instance.clone(),
+        instance: shared.tenants.default_id().clone(),
         client_id: connect.client_id.as_str().into(),
     };
     Opening::Whole(Box::new(Introduced {

@@ -37,13 +37,15 @@ pub enum DropReason {
     Policy,
     /// A retained message too many: it was delivered and not kept.
     RetainedFull,
+    /// The instance had published and been sent as much in this second as it may.
+    Quota,
     /// Nobody had subscribed. Not counted as dropped in `$SYS`.
     NoSubscriber,
 }
 
 impl DropReason {
     /// Every reason, in the order of its number.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 10] = [
         Self::QueueFull,
         Self::MailboxFull,
         Self::OfflineFull,
@@ -52,6 +54,7 @@ impl DropReason {
         Self::Denied,
         Self::Policy,
         Self::RetainedFull,
+        Self::Quota,
         Self::NoSubscriber,
     ];
 
@@ -66,6 +69,7 @@ impl DropReason {
             Self::Denied => "denied",
             Self::Policy => "policy",
             Self::RetainedFull => "retained_full",
+            Self::Quota => "quota",
             Self::NoSubscriber => "no_subscriber",
         }
     }

@@ -17,7 +17,7 @@ const BYTES_A_TOPIC: usize = 512;
 /// round a whole cache in which everything was used.
 const SWEEP: usize = 32;
 
-/// Results by topic, bounded in number and in bytes. Whoever publishes to endless topics pushes out those that nobody
+/// Results by index and topic, bounded in number and in bytes. Whoever publishes to endless topics pushes out those that nobody
 /// uses first.
 #[derive(Debug)]
 pub struct MatchCache {
@@ -36,6 +36,8 @@ pub struct MatchCache {
 /// A hit reads this, the topic's text and nothing else: topic and version are those in `matches`.
 #[derive(Debug)]
 struct Entry {
+    /// The index it is from.
+    serial: u64,
     topic: TopicName,
     version: Version,
     matches: Arc<Matches>,
@@ -65,12 +67,13 @@ impl MatchCache {
     /// It is not a valid topic name.
     #[inline]
     pub fn lookup(&mut self, index: &SubscriptionIndex, topic: &str) -> Result<Arc<Matches>, TopicError> {
-        let hash = self.hasher.hash_one(topic);
+        let serial = index.serial();
+        let hash = self.hasher.hash_one((serial, topic));
         let entries = &self.entries;
         let place = self.places.find(hash, |place| {
             entries
                 .get(*place as usize)
-                .is_some_and(|entry| *entry.topic == *topic)
+                .is_some_and(|entry| entry.serial == serial && *entry.topic == *topic)
         });
         let Some(place) = place.copied() else {
             return self.look_up(index, hash, topic);
@@ -112,7 +115,7 @@ impl MatchCache {
             self.make_room();
         }
         let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let entry = Entry::of(&matches);
+        let entry = Entry::of(index, &matches);
         self.weight += entry.weight;
         self.entries.push(entry);
         let (hasher, entries) = (&self.hasher, &self.entries);
@@ -129,7 +132,7 @@ impl MatchCache {
             let before = entry.weight;
             *entry = Entry {
                 used: true,
-                ..Entry::of(&matches)
+                ..Entry::of(index, &matches)
             };
             self.weight = self.weight - before + entry.weight;
         }
@@ -182,8 +185,9 @@ impl MatchCache {
 }
 
 impl Entry {
-    fn of(matches: &Arc<Matches>) -> Self {
+    fn of(index: &SubscriptionIndex, matches: &Arc<Matches>) -> Self {
         Self {
+            serial: index.serial(),
             topic: matches.topic.clone(),
             version: matches.version,
             matches: Arc::clone(matches),
@@ -196,7 +200,7 @@ impl Entry {
 fn hash_at(hasher: &DefaultHashBuilder, entries: &[Entry], place: u32) -> u64 {
     entries
         .get(place as usize)
-        .map_or(0, |entry| hasher.hash_one(&*entry.topic))
+        .map_or(0, |entry| hasher.hash_one((entry.serial, &*entry.topic)))
 }
 
 #[cfg(test)]
@@ -214,7 +218,7 @@ mod tests {
             cache.entries.iter().map(|entry| entry.weight).sum::<usize>()
         );
         for (place, entry) in cache.entries.iter().enumerate() {
-            let hash = cache.hasher.hash_one(&*entry.topic);
+            let hash = cache.hasher.hash_one((entry.serial, &*entry.topic));
             assert!(cache.places.find(hash, |at| *at as usize == place).is_some());
         }
     }

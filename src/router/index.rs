@@ -4,7 +4,7 @@
 //! parent and its level by one look-up in one hash table for all of them. Walks are loops; a stranger's topic of thirty
 //! thousand levels costs time in proportion, and no stack.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,8 +14,11 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::matches::{Recipients, recipients_of_several};
+use super::p2p::{P2p, P2pMode};
 use super::subscribers::Subscribers;
+use super::wildcards::Wildcards;
 use super::{Matches, Presence, SharedGroup, SubscriberId, SubscriptionOptions};
+use crate::instance::InstanceId;
 use crate::topic::{TopicFilter, TopicName};
 
 /// How many counters tell changes apart.
@@ -38,7 +41,11 @@ pub struct Version {
 /// Who is subscribed to what. One for each instance, shared by all shards.
 #[derive(Debug)]
 pub struct SubscriptionIndex {
+    /// Which index it is: a shard remembers results of many.
+    serial: u64,
     shards: usize,
+    /// Topics that reach one client.
+    p2p: P2p,
     /// The recipients of a topic that matches nothing.
     nobody: Recipients,
     /// Seeded, so that strangers cannot choose levels that collide.
@@ -62,6 +69,8 @@ struct Filters {
     len: usize,
     /// Different filters with a wildcard, for the metrics.
     wildcards: usize,
+    /// The same by parent topic, for their limit.
+    by_parent: Wildcards,
 }
 
 /// The children of a node that are found without a look-up.
@@ -92,17 +101,46 @@ impl Node {
     }
 }
 
+/// There are as many different filters with a wildcard as there may be for a parent topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
 impl SubscriptionIndex {
     /// An empty index for sessions on this many shards.
     #[must_use]
     pub fn new(shards: usize) -> Self {
+        Self::of_instance(InstanceId::new(""), shards, RandomState::new())
+    }
+
+    /// The same for an instance; `home_seed` is what spreads its sessions over shards.
+    #[must_use]
+    pub fn of_instance(instance: InstanceId, shards: usize, home_seed: RandomState) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            serial: NEXT.fetch_add(1, Ordering::Relaxed),
+            p2p: P2p::new(instance, home_seed, shards),
             shards,
             nobody: (0..shards).map(|_| Box::default()).collect(),
             hasher: DefaultHashBuilder::default(),
             filters: RwLock::default(),
             changes: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
             any_changes: AtomicU64::new(0),
+        }
+    }
+
+    /// Which index it is: no other of this process has this number.
+    #[inline]
+    #[must_use]
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// What P2P topics mean from now on.
+    pub fn set_p2p(&self, mode: P2pMode) {
+        if self.p2p.mode() != mode {
+            self.p2p.set(mode);
+            // What was found by the old meaning is wrong.
+            self.any_changes.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -114,7 +152,30 @@ impl SubscriptionIndex {
         options: SubscriptionOptions,
         presence: &Arc<Presence>,
     ) -> bool {
+        self.subscribe_within(subscriber, filter, options, presence, usize::MAX)
+            .unwrap_or(false)
+    }
+
+    /// The same, where a parent topic may have so many different filters with a wildcard.
+    ///
+    /// # Errors
+    /// This would be one more; nothing has changed.
+    pub fn subscribe_within(
+        &self,
+        subscriber: SubscriberId,
+        filter: &TopicFilter,
+        options: SubscriptionOptions,
+        presence: &Arc<Presence>,
+        most: usize,
+    ) -> Result<bool, Full> {
         let mut filters = self.filters.write();
+        if most != usize::MAX
+            && filter.is_wildcard()
+            && filters.by_parent.is_full(filter.filter(), most)
+            && !filters.has_wildcard(&self.hasher, filter.filter())
+        {
+            return Err(Full);
+        }
         let place = if filter.is_wildcard() {
             filters.wildcard_place(&self.hasher, filter.filter())
         } else {
@@ -126,7 +187,7 @@ impl SubscriptionIndex {
         }
         drop(filters);
         self.changed(filter, changed.visible);
-        changed.existed
+        Ok(changed.existed)
     }
 
     /// Ends a subscription; tells whether it was there.
@@ -164,6 +225,16 @@ impl SubscriptionIndex {
     pub fn matches(&self, topic: &TopicName) -> Matches {
         // Before the walk: a change during it makes the result look old, never an old result look right.
         let version = self.version(topic);
+        let p2p = self.p2p.target(topic);
+        if p2p.is_some() && self.p2p.mode() == P2pMode::Only {
+            return Matches {
+                topic: topic.clone(),
+                version,
+                by_shard: Arc::clone(&self.nobody),
+                groups: Box::default(),
+                p2p,
+            };
+        }
         let mut groups: Vec<Arc<SharedGroup>> = Vec::new();
         let found = {
             let filters = self.filters.read();
@@ -187,6 +258,7 @@ impl SubscriptionIndex {
             version,
             by_shard,
             groups: groups.into(),
+            p2p,
         }
     }
 
@@ -392,8 +464,30 @@ impl Filters {
         };
         if place.is_none() {
             self.wildcards += 1;
+            self.by_parent.add(filter);
         }
         place.get_or_insert_default()
+    }
+
+    /// Whether anybody has this filter, which has a wildcard.
+    fn has_wildcard(&self, hasher: &DefaultHashBuilder, filter: &str) -> bool {
+        let mut at = ROOT;
+        for level in filter.split('/') {
+            let wild = match self.nodes.get(at as usize) {
+                Some(node) => &node.wild,
+                None => &self.root,
+            };
+            let next = match level {
+                "#" => return wild.hash.is_some(),
+                "+" => wild.plus,
+                _ => self.child(hasher, at, level),
+            };
+            let Some(next) = next else { return false };
+            at = next;
+        }
+        self.nodes
+            .get(at as usize)
+            .is_some_and(|node| node.here.is_some())
     }
 
     fn remove_wildcard(
@@ -425,6 +519,7 @@ impl Filters {
         if subscribers.is_empty() {
             *place = None;
             self.wildcards -= 1;
+            self.by_parent.remove(filter.filter());
             self.prune(hasher, at);
         }
         Some(changed)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{SharedGroup, SubscriberId, SubscriptionIndex, SubscriptionOptions, Version};
+use super::{P2pTarget, SharedGroup, SubscriberId, SubscriptionIndex, SubscriptionOptions, Version};
 use crate::codec::QoS;
 use crate::topic::TopicName;
 
@@ -22,6 +22,8 @@ pub struct Matches {
     pub by_shard: Recipients,
     /// The groups of which one member gets it.
     pub groups: Box<[Arc<SharedGroup>]>,
+    /// The client that the topic itself names.
+    pub p2p: Option<Arc<P2pTarget>>,
 }
 
 /// A subscription that a walk through the index found.
@@ -188,6 +190,10 @@ impl Matches {
             + self.by_shard.len() * size_of::<Box<[Recipient]>>()
             + recipients * size_of::<Recipient>()
             + self.groups.len() * size_of::<Arc<SharedGroup>>()
+            + self
+                .p2p
+                .as_ref()
+                .map_or(0, |target| size_of::<P2pTarget>() + target.key.client_id.len())
     }
 
     /// Has nothing changed since that could make this wrong?

@@ -8,16 +8,20 @@
 mod cache;
 mod index;
 mod matches;
+mod p2p;
 mod roster;
 mod shared;
 mod subscribers;
+mod wildcards;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::message::SubscriptionOptions;
 pub use cache::MatchCache;
+pub use index::Full;
 pub use index::{SubscriptionIndex, Version};
 pub use matches::{Matches, Recipient, Recipients, Wanted};
+pub use p2p::{P2pMode, P2pTarget};
 pub use shared::{Picked, SharedGroup};
 
 /// Names a session to other shards: where it lives, and which of the sessions that were ever there it is.

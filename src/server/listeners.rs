@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::settings;
 use crate::config::tls::TlsSettings;
 use crate::config::{Config, Endpoint, Listener, ListenerKind};
+use crate::instance::InstanceId;
 use crate::listener::{BindAddress, BindOptions, Gate, ShardListener, bind};
 use crate::transport::tls::server_config;
 use crate::transport::websocket::WebSocketLimits;
@@ -16,6 +17,8 @@ use crate::transport::{Acceptor, Limits};
 pub(super) struct Socket {
     pub(super) socket: ShardListener,
     pub(super) acceptor: Acceptor,
+    /// The instance that its clients belong to.
+    pub(super) instance: Option<InstanceId>,
     /// The listener's own limits, on all shards together.
     pub(super) gate: Arc<Gate>,
 }
@@ -47,6 +50,7 @@ pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
             of_shard.push(Socket {
                 socket,
                 acceptor: acceptor.clone(),
+                instance: listener.instance.as_deref().map(InstanceId::new),
                 gate: Arc::clone(&gate),
             });
         }

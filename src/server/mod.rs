@@ -6,6 +6,7 @@ mod admin;
 mod chain;
 mod diff;
 mod end;
+mod instances;
 mod listeners;
 mod operations;
 mod reload;
@@ -28,12 +29,11 @@ use crate::hooks::{Generation, HookMetrics, MetersOf, PolicyMetrics, Reloader, S
 use crate::instance::InstanceId;
 use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
-use crate::router::SubscriptionIndex;
-use crate::shard::{Control, Shared};
-use crate::store::InboxLimits;
+use crate::shard::{Control, Shared, Statuses, Tenants};
 use crate::store::memory::MemoryStore;
 use crate::time::Clock;
 use admin::Ways;
+use instances::Instances;
 use operations::Broker;
 pub use reload::{policies, refused};
 use shards::Running;
@@ -86,26 +86,27 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         config.limits.connection_rate,
     ));
 
+    let (wanted_parents, wanted) = mpsc::unbounded_channel();
     let (controls, lanes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {
         clock: Clock::start(),
-        instance: InstanceId::new(&config.instance.id),
-        settings: settings::session(config),
+        tenants: Tenants::new(
+            InstanceId::new(&config.instance.id),
+            config.endpoints.hosts.clone(),
+            config.endpoints.unknown_host,
+        ),
         limits: settings::limits(config),
-        index: Arc::new(SubscriptionIndex::new(count)),
-        store: Arc::new(MemoryStore::new(InboxLimits {
-            messages_per_instance: config.limits.offline_messages,
-            age_ms: config
-                .limits
-                .offline_age
-                .map_or(u64::MAX, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        })),
+        store: Arc::new(MemoryStore::default()),
+        registry: Arc::default(),
+        wanted_parents,
+        statuses: Statuses::default(),
         controls,
         hook_metrics: Arc::clone(&hook_metrics),
         observer_queue: OBSERVER_QUEUE,
         match_cache: MATCH_CACHE,
         home_seed: std::hash::RandomState::new(),
     });
+    let instances = Arc::new(Instances::open(config, &shared)?);
     let running = Running::start(
         &shared,
         &generation,
@@ -120,6 +121,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     generation.let_go();
     services.serve(Box::new(Wishes(Arc::clone(&shared))));
     let result = runtime.block_on(async {
+        tokio::spawn(Arc::clone(&instances).make_parents(wanted));
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));
@@ -183,7 +185,7 @@ async fn supervise(
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         shards = shared.controls.len(),
-        instance = %shared.instance,
+        instance = %shared.tenants.default_id(),
         config = source(config),
         "Dunlin serves",
     );

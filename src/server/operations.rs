@@ -60,7 +60,7 @@ impl Broker {
 
     fn key(&self, client_id: &str) -> SessionKey {
         SessionKey {
-            instance: self.shared.instance.clone(),
+            instance: self.shared.tenants.default_id().clone(),
             client_id: client_id.into(),
         }
     }
@@ -104,7 +104,7 @@ impl Operations for Broker {
             state: format!("{:?}", self.readiness.get()).to_lowercase(),
             pid: std::process::id(),
             config: self.config.clone(),
-            instance: self.shared.instance.to_string(),
+            instance: self.shared.tenants.default_id().to_string(),
             uptime: now.uptime.as_secs(),
             shards: self.shared.controls.len(),
             connections: now.connections,
@@ -189,7 +189,10 @@ impl Operations for Broker {
     }
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explained, Failure> {
-        let largest = self.shared.settings.payload_size.min(EXPLAINED);
+        let tenant = self.shared.tenants.get_or_default(None);
+        let largest = tenant
+            .map_or(0, |tenant| tenant.limits.payload_size)
+            .min(EXPLAINED);
         let action = action(request.action, largest)?;
         let key = self.key(&request.client_id);
         let asked = key.clone();

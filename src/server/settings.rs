@@ -3,21 +3,27 @@
 use std::time::Duration;
 
 use crate::codec::QoS;
-use crate::config::Config;
+use crate::config::{Config, Lifetime, Terms};
 use crate::listener::GateSettings;
 use crate::session::Settings;
 use crate::shard::Limits;
 
-pub(super) fn session(config: &Config) -> Settings {
-    let (mqtt, limits) = (&config.mqtt, &config.limits);
+pub(super) fn session(terms: &Terms) -> Settings {
+    let Terms {
+        mqtt,
+        limits,
+        product,
+    } = terms;
     Settings {
         maximum_qos: QoS::from_bits(mqtt.maximum_qos).unwrap_or(QoS::ExactlyOnce),
+        qos_cap: QoS::from_bits(product.qos_ignored_above).unwrap_or(QoS::ExactlyOnce),
+        qos2_offline: product.qos2_subscriptions == Lifetime::Session,
+        persistent_sessions: product.persistent_sessions,
         retain_available: mqtt.retain_available,
         receive_maximum: mqtt.receive_maximum,
         topic_alias_maximum: mqtt.topic_alias_maximum,
         outgoing_topic_alias_maximum: mqtt.outgoing_topic_alias_maximum,
         maximum_packet_size: u32::try_from(limits.packet_size).unwrap_or(u32::MAX),
-        payload_size: limits.payload_size,
         server_keep_alive: mqtt.server_keep_alive.map(seconds16),
         minimum_keep_alive: seconds16(mqtt.minimum_keep_alive),
         maximum_keep_alive: mqtt.maximum_keep_alive.map(seconds16),
@@ -41,10 +47,6 @@ pub(super) fn limits(config: &Config) -> Limits {
         connect_timeout: limits.connect_timeout,
         connect_packet_size: limits.connect_packet_size,
         connecting: limits.connecting,
-        client_id_length: limits.client_id_length,
-        topic_length: limits.topic_length,
-        topic_levels: limits.topic_levels,
-        retained_messages: limits.retained_messages,
         // Client ids spread evenly, so each shard takes its part.
         sessions: limits.sessions.div_ceil(config.server.shard_count().max(1)),
     }

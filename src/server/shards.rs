@@ -149,7 +149,7 @@ fn serve(parts: Parts) -> anyhow::Result<()> {
 }
 
 async fn accept(shard: ShardRef, socket: Socket, gate: Arc<Gate>) {
-    let own = socket.gate;
+    let (own, instance) = (socket.gate, socket.instance);
     let on_accept = |io, permit| {
         // The broker's limits are met; the listener's own come second. A socket that is dropped is closed.
         let Ok(place) = own.admit(Instant::now()) else {
@@ -159,6 +159,7 @@ async fn accept(shard: ShardRef, socket: Socket, gate: Arc<Gate>) {
             Rc::clone(&shard),
             io,
             Box::new((permit, place)),
+            instance.clone(),
         ));
     };
     if let Err(error) = accept_loop(socket.socket, socket.acceptor, gate, on_accept).await {

@@ -19,7 +19,7 @@ impl std::fmt::Debug for Wishes {
 
 impl Broker for Wishes {
     fn has_instance(&self, id: &str) -> bool {
-        *self.0.instance.to_string() == *id
+        self.0.tenants.get_or_default(Some(id)).is_some()
     }
 
     fn ask(&self, effect: Effect, place: OwnedSemaphorePermit) {

@@ -69,14 +69,20 @@ impl Session {
             }
             return Outcome::Queued;
         }
+        // In the product nothing of QoS 2 waits for anybody beyond the connection.
+        let storable = self.is_persistent() && (receiver.qos < QoS::ExactlyOnce || settings.qos2_offline);
         if self.spilled {
-            return Outcome::Store;
+            return if storable {
+                Outcome::Store
+            } else {
+                Outcome::Overflow
+            };
         }
         if room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum) {
             return self.send(publication, receiver, wires, now);
         }
         if self.queue.len() >= settings.queue_messages {
-            if self.is_persistent() {
+            if storable {
                 self.spilled = true;
                 return Outcome::Store;
             }

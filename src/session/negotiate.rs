@@ -7,6 +7,12 @@ use crate::codec::{ConnackProperties, Connect, Limits, ProtocolVersion, QoS};
 pub struct Settings {
     /// The highest QoS a client may publish with, and is delivered with.
     pub maximum_qos: QoS,
+    /// Messages go on, and are granted, with this QoS at most, whatever they were published with.
+    pub qos_cap: QoS,
+    /// QoS 2 outlives the connection.
+    pub qos2_offline: bool,
+    /// Sessions outlive their connections where the client wants that; else all are clean.
+    pub persistent_sessions: bool,
     /// Whether messages may be retained.
     pub retain_available: bool,
     /// Unacknowledged QoS 1 and 2 messages that the broker takes from a 5.0 client at a time.
@@ -17,8 +23,6 @@ pub struct Settings {
     pub outgoing_topic_alias_maximum: u16,
     /// The largest packet that the broker takes, in bytes.
     pub maximum_packet_size: u32,
-    /// The largest payload that the broker takes, in bytes.
-    pub payload_size: usize,
     /// The Keep Alive that 5.0 clients are told to use, in seconds, whatever they asked for.
     pub server_keep_alive: Option<u16>,
     /// Shorter Keep Alives are treated as this one, in seconds; 0 stays 0.
@@ -190,6 +194,9 @@ fn asked_expiry(connect: &Connect) -> Option<u32> {
 }
 
 fn granted_expiry(connect: &Connect, settings: &Settings, offer: Offer) -> Option<u32> {
+    if !settings.persistent_sessions {
+        return Some(0);
+    }
     match offer.session_expiry {
         Some(u32::MAX) => None,
         Some(seconds) => Some(seconds),

@@ -52,12 +52,6 @@ impl Session {
                 "retained messages are not available",
             ));
         }
-        if publish.payload.len() > settings.payload_size {
-            return Err(Close::new(
-                ReasonCode::PACKET_TOO_LARGE,
-                "the payload is larger than limits.payload_size",
-            ));
-        }
         let topic = match publish.properties.topic_alias {
             Some(alias) => self.resolve_alias(alias, publish.topic, settings)?,
             None => Inbound::Named(publish.topic),

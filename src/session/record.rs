@@ -3,10 +3,38 @@
 use super::{Inflight, Negotiated, Session, Subscriptions};
 use crate::codec::{ProtocolVersion, QoS};
 use crate::message::Delivery;
-use crate::store::{InboxSeq, SessionRecord};
+use crate::store::{InboxSeq, SessionRecord, Unacknowledged};
 use crate::time::Millis;
+use crate::topic::TopicFilter;
 
 impl Session {
+    /// In the product a QoS 2 subscription ends with its connection, and nothing of QoS 2 is kept: answers with the filters
+    /// that are no longer subscribed to.
+    pub fn end_qos2(&mut self) -> Vec<TopicFilter> {
+        let kept = |delivery: &Delivery| delivery.qos < QoS::ExactlyOnce;
+        self.queue.retain(kept);
+        self.retained.retain(kept);
+        let unacknowledged = self.inflight.unacknowledged().filter(|(_, state)| match state {
+            Unacknowledged::Publish(delivery) => kept(delivery),
+            Unacknowledged::Pubrel => false,
+        });
+        self.inflight = Inflight::restore(unacknowledged.collect(), self.inflight.next_id());
+        let ended = |(_, options): &&(TopicFilter, _)| {
+            let options: &crate::message::SubscriptionOptions = options;
+            options.qos == QoS::ExactlyOnce
+        };
+        let ended: Vec<TopicFilter> = self
+            .subscriptions
+            .iter()
+            .filter(ended)
+            .map(|(filter, _)| filter.clone())
+            .collect();
+        for filter in &ended {
+            self.subscriptions.remove(filter);
+        }
+        ended
+    }
+
     /// What of a session stays when its connection ends: all of its Session State (4.1), nothing of the connection.
     /// QoS 0 that was waiting is not part of it.
     #[must_use]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::slot::{Absent, Slot};
+use super::slot::{Absent, Live, Slot};
 use super::timers::Due;
 use super::will::PendingWill;
-use super::{Conn, Shard};
+use super::{Conn, Shard, StatusKind, Tenant};
 use crate::codec::{self, Disconnect, DisconnectProperties, ProtocolVersion, ReasonCode};
 use crate::hooks::Event;
 use crate::router::SubscriberId;
@@ -75,9 +75,9 @@ impl Shard {
                 return self.close(at, &Close::new(ReasonCode::PROTOCOL_ERROR, what));
             }
             let wanted = Some(seconds).filter(|seconds| *seconds != u32::MAX);
-            let granted = self.shared.settings.session_expiry(wanted);
-            if let Some(live) = self.live(at) {
-                live.session.expiry = granted;
+            let settings = &live.tenant.settings;
+            if settings.persistent_sessions {
+                live.session.expiry = settings.session_expiry(wanted);
             }
         }
         self.leave(at, goodbye.reason, "goodbye".into(), By::Client);
@@ -101,6 +101,11 @@ impl Shard {
         if live.conn.traced {
             self.trace_end(&mut live, code, &reason);
         }
+        live.tenant.usage.connections.leave(1);
+        if by == By::Client {
+            self.tell_status(&live, StatusKind::Disconnect, None);
+        }
+        self.tell_status(&live, StatusKind::TcpClean, Some(&reason));
         self.metrics.connections.sub(1);
         self.metrics.disconnects_total.add(1);
         let politely = by == By::Client && code == ReasonCode::SUCCESS;
@@ -114,6 +119,9 @@ impl Shard {
         });
 
         let outbox = std::mem::take(&mut live.session.outbox);
+        if live.session.is_persistent() && !live.tenant.settings.qos2_offline {
+            self.end_qos2(subscriber, &mut live);
+        }
         self.say_last_words(live.conn, outbox);
         let will = live.will.take().filter(|_| !politely);
         if live.session.is_persistent() {
@@ -122,18 +130,29 @@ impl Shard {
                 session: live.session,
                 key: live.key,
                 presence: live.presence,
+                tenant: live.tenant,
             };
             self.rest(at, rest, will, live.client, live.revision);
         } else {
             // Ended before its will is published: nobody of this session is to get or keep it any more.
             live.presence.set_online(false);
-            self.end_session(at, &live.session.subscriptions, live.revision.0 > 0);
+            self.end_session(at, &live.tenant, &live.session.subscriptions, live.revision.0 > 0);
             if let Some(will) = will {
                 self.publish_will(will, &live.client);
             }
             let (client, reason) = (live.client, "the connection ended".into());
             self.observe(Event::SessionEnd { client, reason });
         }
+    }
+
+    /// What ends with the connection of a session that stays.
+    fn end_qos2(&mut self, subscriber: SubscriberId, live: &mut Live) {
+        let ended = live.session.end_qos2();
+        for filter in &ended {
+            live.tenant.index.unsubscribe(subscriber, filter);
+        }
+        live.tenant.usage.subscriptions.leave(ended.len() as u64);
+        self.metrics.subscriptions.sub(ended.len() as u64);
     }
 
     fn say_last_words(&mut self, mut conn: Conn, outbox: Outbox) {
@@ -159,6 +178,7 @@ impl Shard {
             session,
             key,
             presence,
+            tenant,
         } = resting;
         presence.set_online(false);
         let expires_at = session
@@ -184,6 +204,7 @@ impl Shard {
         let saving = Rc::new(Notify::new());
         let absent = Absent {
             key: key.clone(),
+            tenant,
             presence,
             client,
             will,
@@ -254,6 +275,11 @@ impl Shard {
             return;
         };
         self.metrics.subscriptions.sub(absent.subscriptions as u64);
+        absent
+            .tenant
+            .usage
+            .subscriptions
+            .leave(absent.subscriptions as u64);
         self.metrics.sessions.sub(1);
         let shared = Arc::clone(&self.shared);
         let work = async move {
@@ -262,7 +288,7 @@ impl Shard {
             }
             if let Some((record, _)) = shared.store.load(&key).await? {
                 for (filter, _) in &record.subscriptions {
-                    shared.index.unsubscribe(subscriber, filter);
+                    absent.tenant.index.unsubscribe(subscriber, filter);
                 }
             }
             shared.store.discard(&key).await
@@ -281,11 +307,18 @@ impl Shard {
     }
 
     /// The session in `at` ends with its connection.
-    fn end_session(&mut self, at: u32, subscriptions: &crate::session::Subscriptions, stored: bool) {
+    fn end_session(
+        &mut self,
+        at: u32,
+        tenant: &Tenant,
+        subscriptions: &crate::session::Subscriptions,
+        stored: bool,
+    ) {
         let subscriber = self.subscriber(at);
         for (filter, _) in subscriptions.iter() {
-            self.shared.index.unsubscribe(subscriber, filter);
+            tenant.index.unsubscribe(subscriber, filter);
         }
+        tenant.usage.subscriptions.leave(subscriptions.len() as u64);
         self.metrics.subscriptions.sub(subscriptions.len() as u64);
         self.metrics.sessions.sub(1);
         let Some(slot) = self.vacate(at) else { return };
@@ -304,6 +337,7 @@ struct Resting {
     session: crate::session::Session,
     key: crate::instance::SessionKey,
     presence: Arc<crate::router::Presence>,
+    tenant: Arc<Tenant>,
 }
 
 impl Absent {
@@ -314,6 +348,7 @@ impl Absent {
             Slot::Absent(absent) => (&absent.key, &absent.presence, &absent.client),
         };
         Self {
+            tenant: Arc::clone(slot.tenant()),
             key: key.clone(),
             presence: Arc::clone(presence),
             client: Arc::clone(client),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::auth::Reauthentication;
 use super::slot::{Live, Slot};
 use super::timers::{Due, patience};
-use super::{Conn, ConnId, Shard, ShardRef};
-use crate::codec::{self, Connect, ReasonCode};
+use super::{Conn, ConnId, Shard, ShardRef, StatusKind, Tenant};
+use crate::codec::{self, Connect, ProtocolVersion, ReasonCode};
+use crate::config::Duplicate;
 use crate::hooks::{Client, Connack, ConnackPatch, Event, Grant, Hook};
-use crate::instance::SessionKey;
+use crate::instance::{Hit, SessionKey};
 use crate::router::Presence;
 use crate::session::{Close, Offer, Session, negotiate};
 use crate::store::{Revision, SessionRecord, StoreError};
@@ -27,6 +28,8 @@ pub struct Admission<S> {
     pub connect: Connect,
     /// Whose session it is to be.
     pub key: SessionKey,
+    /// Its instance.
+    pub tenant: Arc<Tenant>,
     /// The broker chose the client id, and has to say so [MQTT-3.1.3-7].
     pub assigned: bool,
     /// Bytes that came behind CONNECT (3.1.4).
@@ -47,6 +50,7 @@ impl<S> Admission<S> {
             place: self.place,
             connect: self.connect,
             key: self.key,
+            tenant: self.tenant,
             assigned: self.assigned,
             behind: self.behind,
         })
@@ -76,9 +80,18 @@ pub async fn admit(
 ) -> Result<ConnId, (Io, StoreError)> {
     let key = admission.key.clone();
     claim(shard, &key).await;
+    let mut admission = admission;
+    if !admission.tenant.settings.persistent_sessions {
+        // Ignored rather than refused: the edition has none.
+        admission.connect.clean_start = true;
+    }
     let result = find_record(shard, &key, admission.connect.clean_start).await;
     let mut shard = shard.borrow_mut();
     shard.begin_turn();
+    if let Some(now) = shard.shared.tenants.get(&key.instance) {
+        // It may have changed meanwhile.
+        admission.tenant = now;
+    }
     let result = match result {
         Ok(found) => Ok(shard.start(admission, admitted, found)),
         Err(error) => Err((admission.io, error)),
@@ -132,11 +145,29 @@ impl Shard {
     ///
     /// # Errors
     /// Why not: what CONNACK says, and a sentence.
-    pub fn may_begin(&mut self, key: &SessionKey) -> Result<(), (ReasonCode, &'static str)> {
+    pub fn may_begin(&mut self, key: &SessionKey, tenant: &Tenant) -> Result<(), (ReasonCode, &'static str)> {
         if self.draining {
             return Err((ReasonCode::SERVER_UNAVAILABLE, "the broker is stopping"));
         }
-        let most = self.limit("sessions", self.shared.limits.sessions);
+        if self.shared.tenants.get(&key.instance).is_none() {
+            return Err((ReasonCode::NOT_AUTHORIZED, "there is no such instance any more"));
+        }
+        let connected = self
+            .by_key
+            .get(key)
+            .is_some_and(|at| matches!(self.slots.get(*at as usize), Some(Slot::Live(_))));
+        if connected && tenant.product.duplicate_client_id == Duplicate::Reject {
+            tenant.usage.hit(Hit::ClientIdConflict);
+            let what = "clientId conflict: another connection uses this client id";
+            return Err((ReasonCode::CLIENT_IDENTIFIER_NOT_VALID, what));
+        }
+        let most = self.limit(tenant, "connections", tenant.limits.instance_connections);
+        if !connected && tenant.usage.connections.get() >= most as u64 {
+            tenant.usage.hit(Hit::Connections);
+            let what = "limits.instance_connections is reached";
+            return Err((ReasonCode::QUOTA_EXCEEDED, what));
+        }
+        let most = self.limit(tenant, "sessions", self.shared.limits.sessions);
         if self.by_key.len() >= most && !self.by_key.contains_key(key) {
             return Err((ReasonCode::QUOTA_EXCEEDED, "limits.sessions is reached"));
         }
@@ -150,7 +181,10 @@ impl Shard {
         let at = self.by_key.get(key).copied()?;
         if self.live(at).is_some() {
             self.metrics.takeovers_total.add(1);
-            let what = "another connection uses this client id";
+            if let Some(live) = self.live(at) {
+                live.tenant.usage.hit(Hit::ClientIdConflict);
+            }
+            let what = "clientId conflict: another connection uses this client id";
             self.close(at, &Close::new(ReasonCode::SESSION_TAKEN_OVER, what));
         }
         if clean_start {
@@ -180,6 +214,7 @@ impl Shard {
             place,
             connect,
             key,
+            tenant,
             assigned,
             behind,
         } = admission;
@@ -191,7 +226,7 @@ impl Shard {
             receive_maximum: grant.session.receive_maximum,
             maximum_packet_size: grant.session.maximum_packet_size,
         };
-        let (link, expiry, mut told) = negotiate(&connect, &self.shared.settings, offer);
+        let (link, expiry, mut told) = negotiate(&connect, &tenant.settings, offer);
         let session_present = found.is_some();
         let revision = found.as_ref().map_or(Revision(0), |(_, revision)| *revision);
         let mut session = match found {
@@ -242,10 +277,16 @@ impl Shard {
             reauthentication: Reauthentication::agreed(connect.properties.authentication_method),
             login_ends: None,
             key: key.clone(),
+            tenant: Arc::clone(&tenant),
             session,
         };
+        tenant.usage.connections.enter(usize::MAX);
+        self.tell_status(&live, StatusKind::Connect, None);
         let at = self.place(key, live);
         self.trace_start(at);
+        if connect.version != ProtocolVersion::V5 {
+            self.note_habit(at, connect.clean_start);
+        }
         self.metrics.connects_total.add(1);
         self.metrics.connections.add(1);
         self.observe(Event::SessionStart {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::slot::Slot;
-use super::{Admission, Inspect, Shard, ShardRef};
+use super::{Admission, Inspect, Shard, ShardRef, Tenant};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
 use crate::instance::SessionKey;
@@ -48,6 +48,10 @@ pub enum Control {
     Effect(Box<Effect>, OwnedSemaphorePermit),
     /// Answer an operator.
     Inspect(Inspect),
+    /// An instance has changed: this takes the place of what it was.
+    Tenant(Arc<Tenant>, Reply<()>),
+    /// An instance is gone: its connections and sessions end.
+    TenantGone(Arc<Tenant>, Reply<()>),
     /// Publish these `$SYS` topics.
     Sys(Vec<(&'static str, String)>),
     /// Take nobody in any more, and tell everybody to go.
@@ -123,6 +127,14 @@ impl Shard {
             Control::Session(key, reply) => reply.send(self.session_facts(&key)),
             Control::Effect(effect, _place) => self.run_effect(*effect),
             Control::Inspect(question) => self.inspect(question),
+            Control::Tenant(tenant, reply) => {
+                self.tenant_changed(&tenant);
+                let _nobody_waits = reply.send(());
+            }
+            Control::TenantGone(tenant, reply) => {
+                self.tenant_gone(&tenant);
+                let _nobody_waits = reply.send(());
+            }
             Control::Sys(topics) => self.publish_sys(&topics),
             Control::Drain(reply) => self.drain(reply),
         }
@@ -156,6 +168,36 @@ impl Shard {
             if let Slot::Live(live) = slot {
                 live.session.keep_sent = keep_sent;
             }
+        }
+    }
+
+    /// Another tenant takes the place of one with its number: what was found out by the old one is void.
+    fn tenant_changed(&mut self, tenant: &Arc<Tenant>) {
+        self.asked_parents.retain(|(number, _)| *number != tenant.number);
+        for (_, slot) in &mut self.slots {
+            match slot {
+                Slot::Live(live) if live.tenant.number == tenant.number => {
+                    live.tenant = Arc::clone(tenant);
+                    live.memo = None;
+                }
+                Slot::Absent(absent) if absent.tenant.number == tenant.number => {
+                    absent.tenant = Arc::clone(tenant);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn tenant_gone(&mut self, tenant: &Arc<Tenant>) {
+        let of_it = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.tenant().number == tenant.number);
+        let of_it: Vec<u32> = of_it.filter_map(|(at, _)| u32::try_from(at).ok()).collect();
+        for at in of_it {
+            let what = "the instance was deleted";
+            self.close(at, &Close::new(ReasonCode::ADMINISTRATIVE_ACTION, what));
+            self.end_absent(at, what);
         }
     }
 

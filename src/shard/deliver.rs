@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::flush::reason_label;
 use super::slot::Slot;
-use super::{Mail, Shard};
+use super::{Mail, Shard, Tenant};
 use crate::codec::QoS;
 use crate::hooks::Hook;
+use crate::instance::{SessionKey, weight};
 use crate::message::{Delivery, Publication};
 use crate::metrics::DropReason;
-use crate::router::{Matches, SubscriberId};
+use crate::router::{Matches, P2pTarget, SubscriberId};
 use crate::session::{Outcome, Receiver};
-use crate::store::{Append, is_kept_offline};
+use crate::store::Append;
 
 impl Shard {
     /// Gives a publication to all that `matches` names, on all shards, and to whom policies name besides. Answers with how
@@ -19,12 +20,13 @@ impl Shard {
     #[inline]
     pub(super) fn route(
         &mut self,
+        tenant: &Tenant,
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
         publisher: Option<SubscriberId>,
     ) -> usize {
         if self.hooks.wants(Hook::Route) {
-            return self.route_asked(publication, matches, publisher);
+            return self.route_asked(tenant, publication, matches, publisher);
         }
         self.route_matches(publication, matches, publisher)
     }
@@ -36,7 +38,10 @@ impl Shard {
         matches: &Arc<Matches>,
         publisher: Option<SubscriberId>,
     ) -> usize {
-        let mut receivers = 0;
+        let mut receivers = match &matches.p2p {
+            Some(target) => self.route_to_target(publication, target),
+            None => 0,
+        };
         for (shard, recipients) in (0u16..).zip(matches.by_shard.iter()) {
             if recipients.is_empty() {
                 continue;
@@ -83,6 +88,33 @@ impl Shard {
             self.metrics.messages_dropped.add(DropReason::NoSubscriber, 1);
         }
         receivers
+    }
+
+    /// Gives a publication to the one client that its topic names. Answers with how many that are, as far as is known here.
+    fn route_to_target(&mut self, publication: &Publication<'_>, target: &Arc<P2pTarget>) -> usize {
+        if target.home == self.id {
+            return usize::from(self.deliver_to_target(publication, &target.key));
+        }
+        let message = publication.share();
+        let to = Arc::clone(target);
+        self.post(target.home, Mail::ToClient { to, message });
+        1
+    }
+
+    /// The same on the shard that its session lives on; whether there is one.
+    pub(super) fn deliver_to_target(&mut self, publication: &Publication<'_>, key: &SessionKey) -> bool {
+        let Some(at) = self.by_key.get(key).copied() else {
+            self.metrics.messages_dropped.add(DropReason::NoSubscriber, 1);
+            return false;
+        };
+        let receiver = Receiver {
+            qos: publication.qos,
+            retain: false,
+            subscription_ids: &[],
+        };
+        self.wires.reset();
+        self.deliver_to(publication, self.subscriber(at), receiver);
+        true
     }
 
     /// The receivers on this shard.
@@ -144,7 +176,13 @@ impl Shard {
             Some(Slot::Live(live)) => {
                 let buffers = &mut self.buffers;
                 live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
-                let settings = &self.shared.settings;
+                let tenant = &live.tenant;
+                if tenant.has_quota()
+                    && let Some(purse) = self.purses.get_mut(tenant.number as usize)
+                {
+                    purse.charge(weight(receiver.qos as u8, live.session.is_persistent()));
+                }
+                let settings = &tenant.settings;
                 match live
                     .session
                     .deliver(publication, receiver, &mut self.wires, self.now, settings)
@@ -161,7 +199,13 @@ impl Shard {
                     Outcome::Store => crate::session::to_delivery(publication, receiver),
                 }
             }
-            Some(Slot::Absent(_)) if is_kept_offline(receiver.qos) => {
+            Some(Slot::Absent(absent)) if absent.tenant.keeps_offline(receiver.qos) => {
+                if absent.tenant.has_quota()
+                    && let Some(purse) = self.purses.get_mut(absent.tenant.number as usize)
+                {
+                    // Keeping a message counts as sending it once.
+                    purse.charge(1);
+                }
                 crate::session::to_delivery(publication, receiver)
             }
             _ => return,

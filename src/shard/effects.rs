@@ -8,7 +8,7 @@ use super::slot::Slot;
 use super::{Control, Shard, ShardRef, Shared};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, NewMessage, SessionFacts, SessionSeen, SessionsQuery};
-use crate::instance::SessionKey;
+use crate::instance::{InstanceId, SessionKey};
 use crate::message::{Delivery, Origin, Publication};
 use crate::session::Close;
 use crate::topic::TopicName;
@@ -30,8 +30,15 @@ impl Shard {
     /// Does one thing that a policy has asked for.
     pub(super) fn run_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::Publish(message) => self.publish_new(message),
-            Effect::P2p { client_id, message } => self.send_to_client(&client_id, message),
+            Effect::Publish(message) => {
+                if let Some(tenant) = self.shared.tenants.get_or_default(None) {
+                    self.publish_new(&tenant, message);
+                }
+            }
+            Effect::P2p { client_id, message } => {
+                let instance = self.shared.tenants.default_id().clone();
+                self.send_to_client(&instance, &client_id, message);
+            }
             Effect::Kick {
                 client_id,
                 code,
@@ -85,14 +92,22 @@ impl Shard {
 
     pub(super) fn key_of(&self, client_id: &Arc<str>) -> SessionKey {
         SessionKey {
-            instance: self.shared.instance.clone(),
+            instance: self.shared.tenants.default_id().clone(),
             client_id: Arc::clone(client_id),
         }
     }
 
     /// A message for one client, wherever its session lives.
-    pub(super) fn send_to_client(&mut self, client_id: &Arc<str>, message: NewMessage) {
-        let key = self.key_of(client_id);
+    pub(super) fn send_to_client(
+        &mut self,
+        instance: &InstanceId,
+        client_id: &Arc<str>,
+        message: NewMessage,
+    ) {
+        let key = SessionKey {
+            instance: instance.clone(),
+            client_id: Arc::clone(client_id),
+        };
         let home = self.shared.home(&key);
         if home == self.id {
             self.send_to_key(&key, &message);
@@ -121,7 +136,10 @@ impl Shard {
         let id = self.ids.next_id();
         let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
         publication.forward = &forward;
-        publication.expires_at = self.expires_at(message.properties.message_expiry);
+        publication.expires_at = self
+            .slots
+            .get(at as usize)
+            .and_then(|slot| self.expires_at(slot.tenant(), message.properties.message_expiry));
         let delivery = Delivery {
             message: publication.share(),
             qos: message.qos,

@@ -95,12 +95,12 @@ impl Shard {
         let Some(Slot::Live(live)) = self.slots.get_mut(slot as usize) else {
             return;
         };
-        if live.session.has_queued() && live.session.outbox.len() < self.shared.settings.outbox_bytes {
+        if live.session.has_queued() && live.session.outbox.len() < live.tenant.settings.outbox_bytes {
             let metrics = &self.metrics;
             let buffers = &mut self.buffers;
             live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
             live.session
-                .pump(&mut self.wires, self.now, &self.shared.settings, |reason| {
+                .pump(&mut self.wires, self.now, &live.tenant.settings, |reason| {
                     metrics.messages_dropped.add(reason_label(reason), 1);
                 });
             if !live.session.outbox.is_empty() {

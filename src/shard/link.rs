@@ -40,6 +40,10 @@ pub struct Conn {
     pub(super) dirty: bool,
     /// Somebody watches this client.
     pub(super) traced: bool,
+    /// It asked for its messages to keep their order towards the cloud.
+    pub(super) ordered: bool,
+    /// How fast it publishes.
+    pub(super) pace: super::quota::Pace,
     /// When it was let in.
     pub(super) since: Millis,
     /// When the last packet came [MQTT-3.1.2-22].
@@ -65,6 +69,8 @@ impl Conn {
             blocked: false,
             dirty: false,
             traced: false,
+            ordered: false,
+            pace: super::quota::Pace::default(),
             since: now,
             last_packet: now,
             last_words: Outbox::default(),

@@ -10,7 +10,7 @@ use super::deliver::may_be_dropped;
 use super::{Shard, ShardRef};
 use crate::message::{Delivery, Message, Publication};
 use crate::metrics::DropReason;
-use crate::router::{Matches, SubscriberId};
+use crate::router::{Matches, P2pTarget, SubscriberId};
 
 /// What one shard sends another: one entry a publication and shard, however many receivers it has there.
 pub enum Mail {
@@ -22,6 +22,13 @@ pub enum Mail {
         matches: Arc<Matches>,
         /// Who published it, for No Local.
         publisher: Option<SubscriberId>,
+    },
+    /// For the one client that the topic names.
+    ToClient {
+        /// Who gets it.
+        to: Arc<P2pTarget>,
+        /// The message.
+        message: Arc<Message>,
     },
     /// For one receiver: the member of a shared subscription that was picked.
     One {
@@ -35,7 +42,7 @@ pub enum Mail {
 impl Mail {
     fn may_be_dropped(&self) -> bool {
         match self {
-            Self::Deliver { message, .. } => may_be_dropped(message.qos),
+            Self::Deliver { message, .. } | Self::ToClient { message, .. } => may_be_dropped(message.qos),
             Self::One { delivery, .. } => may_be_dropped(delivery.qos),
         }
     }
@@ -183,6 +190,9 @@ impl Shard {
                 self.deliver_here(&Publication::of(message), matches, *publisher);
             }
             Mail::One { to, delivery } => self.deliver_one(*to, delivery),
+            Mail::ToClient { to, message } => {
+                self.deliver_to_target(&Publication::of(message), &to.key);
+            }
         }
     }
 

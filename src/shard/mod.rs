@@ -19,20 +19,27 @@ mod control;
 mod deliver;
 mod effects;
 mod flush;
+mod habits;
 mod inspect;
 mod intake;
 mod link;
 mod login;
 mod mailbox;
+mod over;
+mod own_topics;
 mod park;
 mod permission;
 mod policies;
 mod publish;
+mod quota;
 mod settle;
 mod shared;
 mod slot;
+mod status;
 mod subscribe;
 mod sys;
+mod tenant;
+mod tenants;
 mod timers;
 mod trace;
 mod waiting;
@@ -51,7 +58,7 @@ use slab::Slab;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::hooks::{Chain, ShardHooks};
-use crate::instance::SessionKey;
+use crate::instance::{Purse, SessionKey};
 use crate::message::MessageIds;
 use crate::metrics::ShardMetrics;
 use crate::router::{MatchCache, SubscriberId};
@@ -64,12 +71,16 @@ pub use flush::run as flush;
 pub use inspect::{Action, ClientsQuery, ClientsSlice, Inspect, ListedClient};
 pub use link::{Conn, ConnId};
 pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
-pub use shared::{Limits, Shared};
+pub use shared::{Endpoints, Limits, Shared};
+pub use status::{ChannelId, Status, StatusKind, Statuses};
 pub use sys::run_observers;
+pub use tenant::{Refused, Tenant};
+pub use tenants::{Hosted, Tenants};
 pub use timers::run as watch_timers;
 pub use trace::{TraceKind, TraceLine};
 
 use flush::Flusher;
+use habits::Habits;
 use policies::KeptAnswers;
 use settle::Unsettled;
 use slot::{Live, Slot};
@@ -105,6 +116,14 @@ pub struct Shard {
     lingering: HashMap<u64, Box<Conn>, FxBuildHasher>,
     /// For the next [`ConnId`].
     next_conn: u64,
+    /// The upper half of every [`ChannelId`] of this shard.
+    channels: u64,
+    /// What each instance may still spend here in this second, by its number.
+    purses: Vec<Purse>,
+    /// Parent topics that have been asked for and are not there yet.
+    asked_parents: HashSet<(u32, Box<str>), FxBuildHasher>,
+    /// What clients did about cleanSession when they were here last.
+    habits: Habits,
     /// Routing results by topic.
     matches: MatchCache,
     /// The policies, in this shard's own Lua states.
@@ -159,6 +178,16 @@ const SCRATCH: usize = 128 * 1024;
 const SPARE_BUFFERS: usize = 256;
 const SPARE_BUFFER_BYTES: usize = 64 * 1024;
 
+/// A number that no shard of any broker has had.
+fn channels() -> u64 {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        // Message IDs would have failed before.
+        Err(_) => u64::from(std::process::id()),
+    }
+}
+
 impl Shard {
     /// Builds a shard without sessions.
     pub fn new(
@@ -183,6 +212,10 @@ impl Shard {
                 claim_released: Rc::new(Notify::new()),
                 lingering: HashMap::default(),
                 next_conn: 1,
+                channels: channels(),
+                purses: Vec::new(),
+                asked_parents: HashSet::default(),
+                habits: Habits::default(),
                 matches: MatchCache::new(shared.match_cache),
                 hooks,
                 staged: None,

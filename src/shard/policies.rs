@@ -8,13 +8,12 @@ use rustc_hash::FxBuildHasher;
 
 use super::slot::Slot;
 use super::trace::delivered_said;
-use super::{Shard, wire_properties};
+use super::{Shard, Tenant, wire_properties};
 use crate::hooks::{Client, Delivered, Hook, Patch, PublishEvent, Published, Routed, Transform};
 use crate::message::{Delivery, Message, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
 use crate::session::Receiver;
-use crate::store::is_kept_offline;
 use crate::time::Millis;
 use crate::topic::TopicName;
 
@@ -30,8 +29,8 @@ pub(super) struct KeptAnswers {
     /// `authorize_deliver`: by receiver, and by topic.
     deliveries: HashMap<u64, HashMap<Box<str>, bool, FxBuildHasher>, FxBuildHasher>,
     count: usize,
-    /// `limit`: until when, and how high.
-    limits: HashMap<&'static str, (Millis, Option<usize>), FxBuildHasher>,
+    /// `limit`, by instance: until when, and how high.
+    limits: HashMap<(u32, &'static str), (Millis, Option<usize>), FxBuildHasher>,
 }
 
 impl KeptAnswers {
@@ -48,29 +47,35 @@ impl KeptAnswers {
 
 impl Shard {
     /// A limit as a policy sets it, or as it is configured.
-    pub(super) fn limit(&mut self, name: &'static str, configured: usize) -> usize {
+    pub(super) fn limit(&mut self, tenant: &Tenant, name: &'static str, configured: usize) -> usize {
         if !self.hooks.wants(Hook::Limit) {
             return configured;
         }
         let (generation, now) = (self.hooks.generation().number(), self.now);
-        if let Some((until, limit)) = self.kept_answers.of(generation).limits.get(name)
+        if let Some((until, limit)) = self
+            .kept_answers
+            .of(generation)
+            .limits
+            .get(&(tenant.number, name))
             && *until > now
         {
             return limit.unwrap_or(configured);
         }
-        let instance = self.shared.instance.clone();
         let limit = self
             .hooks
-            .limit(instance.as_str(), name)
+            .limit(tenant.id.as_str(), name)
             .map(|limit| limit as usize);
         let until = Millis(now.0 + LIMIT_KEPT_MS);
-        self.kept_answers.limits.insert(name, (until, limit));
+        self.kept_answers
+            .limits
+            .insert((tenant.number, name), (until, limit));
         limit.unwrap_or(configured)
     }
 
     /// The `route` hook: more topics, more clients, or nobody. Answers with how many got it.
     pub(super) fn route_asked(
         &mut self,
+        tenant: &Tenant,
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
         publisher: Option<SubscriberId>,
@@ -96,7 +101,7 @@ impl Shard {
             let Ok(topic) = TopicName::new(&topic) else {
                 continue;
             };
-            let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
+            let Ok(matches) = self.matches.lookup(&tenant.index, &topic) else {
                 continue;
             };
             let mut copy = Publication::new(
@@ -126,7 +131,7 @@ impl Shard {
                 retain: false,
                 properties: wire_properties::read(publication.forward),
             };
-            self.send_to_client(&target, message);
+            self.send_to_client(&tenant.id, &target, message);
             got += 1;
         }
         got
@@ -141,7 +146,9 @@ impl Shard {
     ) {
         let (client, absent) = match self.slot(to) {
             Some(Slot::Live(live)) => (Arc::clone(&live.client), false),
-            Some(Slot::Absent(absent)) if is_kept_offline(receiver.qos) => (Arc::clone(&absent.client), true),
+            Some(Slot::Absent(absent)) if absent.tenant.keeps_offline(receiver.qos) => {
+                (Arc::clone(&absent.client), true)
+            }
             _ => return,
         };
         if !self.may_have(&client, publication.topic) {
@@ -233,10 +240,10 @@ impl Shard {
     }
 
     /// What the `publish` hook made of a message that did not come in a PUBLISH; `None` if it goes no further.
-    pub(super) fn changed(&mut self, published: Published) -> Option<Box<Patch>> {
+    pub(super) fn changed(&mut self, tenant: &Tenant, published: Published) -> Option<Box<Patch>> {
         let Published { transform, more } = published;
         for new in more {
-            self.publish_unasked(new);
+            self.publish_unasked(tenant, new);
         }
         match transform {
             Transform::Pass => Some(Box::default()),
@@ -249,18 +256,16 @@ impl Shard {
     }
 
     /// Publishes a message that the broker or a script made, as the `publish` hook changed it.
-    pub(super) fn publish_patched(&mut self, old: &Arc<Message>, patch: &Patch) {
+    pub(super) fn publish_patched(&mut self, tenant: &Tenant, old: &Arc<Message>, patch: &Patch) {
         let Some(message) = patched(old, patch) else {
             return;
         };
-        let Ok(matches) = self.matches.lookup(&self.shared.index, &message.topic) else {
+        let Ok(matches) = self.matches.lookup(&tenant.index, &message.topic) else {
             return;
         };
         let publication = Publication::of(&message);
-        if publication.retain {
-            self.retain(&publication);
-        }
-        self.route(&publication, &matches, None);
+        self.retain(tenant, &publication, &matches);
+        self.route(tenant, &publication, &matches, None);
     }
 }
 

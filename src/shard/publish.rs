@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Shard;
 use super::permission::Permission;
 use super::policies::event_of;
 use super::slot::{Memo, Slot};
 use super::trace::transform_said;
 use super::wire_properties;
+use super::{Shard, Tenant};
 use crate::codec::{Publish, QoS, ReasonCode};
 use crate::hooks::{Hook, Published, Transform};
+use crate::instance::Hit;
 use crate::message::{Origin, Publication};
 use crate::metrics::DropReason;
 use crate::router::Matches;
@@ -35,15 +36,37 @@ impl Shard {
         let Some(Slot::Live(live)) = self.slots.get_mut(at as usize) else {
             return Ok(());
         };
-        let inbound = live.session.accept_publish(publish, &self.shared.settings)?;
+        let inbound = live.session.accept_publish(publish, &live.tenant.settings)?;
         let Some(topic) = inbound.topic() else {
             return Ok(());
         };
+        let tenant = Arc::clone(&live.tenant);
+        if live.conn.pace.is_over(tenant.limits.client_tps, self.now) {
+            self.warn_of_pace(at);
+        }
+
+        // What the instance has left for this second, and what it takes at all.
+        if tenant.has_quota() && !self.spend(at, &tenant, publish.qos) {
+            return self.publish_over(at, topic, publish, Hit::Tps);
+        }
+        if publish.payload.len() > tenant.limits.payload_size {
+            return self.publish_over(at, topic, publish, Hit::PayloadSize);
+        }
+        if topic.starts_with("$SYS/") && self.on_own_topic(at, topic, publish) {
+            return Ok(());
+        }
+        let Some(live) = self.live(at) else { return Ok(()) };
 
         // Where it goes, if it may. The memo answers both for a client that stays with its topic.
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
-        if memo.is_none() {
-            self.check_topic(topic)?;
+        let mut missing_parent = false;
+        if memo.is_none()
+            && let Err(refused) = tenant.admit_topic(topic)
+        {
+            missing_parent = refused.hit == Hit::ParentTopic && tenant.makes_parents();
+            if !missing_parent {
+                return self.publish_refused(at, topic, publish, refused);
+            }
         }
         if self.hooks.wants_beside_the_path() && self.publish_waits(topic) {
             return self.publish_waiting(at, topic, publish);
@@ -52,27 +75,33 @@ impl Shard {
             Permission::Granted => {}
             refused => return self.refuse_publish(at, topic, publish, refused),
         }
+        if missing_parent {
+            self.want_parent(&tenant, topic);
+        }
         if self.hooks.wants(Hook::Publish) {
             return self.publish_transformed(at, topic, publish, frame);
         }
         let allowed = memo.as_ref().and_then(|memo| memo.allowed);
         let matches = match memo {
-            Some(memo) if memo.matches.is_current(&self.shared.index) => memo.matches,
-            _ => self
-                .matches
-                .lookup(&self.shared.index, topic)
-                .map_err(not_a_topic)?,
+            Some(memo) if memo.matches.is_current(&tenant.index) => memo.matches,
+            _ => self.matches.lookup(&tenant.index, topic).map_err(not_a_topic)?,
         };
 
         let id = self.ids.next_id();
         let mut publication =
             Publication::new(id, &matches.topic, publish.payload, publish.qos, Origin::Client);
+        publication.qos = publish.qos.min(tenant.settings.qos_cap);
         publication.frame = frame;
         publication.forward = &publish.properties.forward;
         publication.retain = publish.retain;
-        publication.expires_at = self.expires_at(publish.properties.message_expiry);
+        publication.expires_at = self.expires_at(&tenant, publish.properties.message_expiry);
+        if let Some(target) = &matches.p2p
+            && let Err(refused) = self.may_send_to(at, target, &publication)
+        {
+            return self.refuse_publish(at, topic, publish, refused);
+        }
 
-        let (receivers, settled) = self.distribute(at, &publication, &matches, publish);
+        let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
         self.answer(at, publish, success(receivers), settled);
         if let Some(live) = self.live(at) {
             live.memo = Some(Memo { matches, allowed });
@@ -92,6 +121,10 @@ impl Shard {
             Permission::Granted => Ok(()),
             Permission::Refused(code) => {
                 self.observe_dropped(at, topic, DropReason::Denied);
+                if self.ends_for_refusals(at) {
+                    let what = "the client may not publish there, and MQTT 3 has no way to tell it (product.on_refusal)";
+                    return Err(Close::new(ReasonCode::NOT_AUTHORIZED, what));
+                }
                 self.answer(at, publish, code, true);
                 Ok(())
             }
@@ -126,8 +159,11 @@ impl Shard {
         if self.hooks.wants(Hook::Publish) {
             self.trace_answer(at, Hook::Publish, topic, || transform_said(&published.transform));
         }
+        let Some(tenant) = self.tenant_of(at) else {
+            return Ok(());
+        };
         for message in published.more {
-            self.publish_unasked(message);
+            self.publish_unasked(&tenant, message);
         }
         let patch = match published.transform {
             Transform::Pass => None,
@@ -141,11 +177,16 @@ impl Shard {
         };
         let patch = patch.unwrap_or_default();
         let to = patch.topic.as_deref().unwrap_or(topic);
-        self.check_topic(to)?;
-        let matches = self.matches.lookup(&self.shared.index, to).map_err(not_a_topic)?;
+        if to != topic
+            && let Err(refused) = tenant.admit_topic(to)
+        {
+            return self.publish_refused(at, to, publish, refused);
+        }
+        let matches = self.matches.lookup(&tenant.index, to).map_err(not_a_topic)?;
+        let name = topic;
         let topic = matches.topic.clone();
         let payload = patch.payload.as_deref().unwrap_or(publish.payload);
-        let qos = patch.qos.unwrap_or(publish.qos);
+        let qos = patch.qos.unwrap_or(publish.qos).min(tenant.settings.qos_cap);
         let forward = patch.properties.as_ref().map(wire_properties::write);
         let expiry = match &patch.properties {
             Some(properties) => properties.message_expiry,
@@ -155,8 +196,13 @@ impl Shard {
         publication.frame = frame;
         publication.forward = forward.as_deref().unwrap_or(&publish.properties.forward);
         publication.retain = patch.retain.unwrap_or(publish.retain);
-        publication.expires_at = self.expires_at(expiry);
-        let (receivers, settled) = self.distribute(at, &publication, &matches, publish);
+        publication.expires_at = self.expires_at(&tenant, expiry);
+        if let Some(target) = &matches.p2p
+            && let Err(refused) = self.may_send_to(at, target, &publication)
+        {
+            return self.refuse_publish(at, name, publish, refused);
+        }
+        let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
         self.answer(at, publish, success(receivers), settled);
         Ok(())
     }
@@ -166,16 +212,15 @@ impl Shard {
     fn distribute(
         &mut self,
         at: u32,
+        tenant: &Tenant,
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
         publish: &Publish<'_>,
     ) -> (usize, bool) {
         let publisher = self.subscriber(at);
         let before = self.unsettled.len();
-        if publication.retain {
-            self.retain(publication);
-        }
-        let receivers = self.route(publication, matches, Some(publisher));
+        self.retain(tenant, publication, matches);
+        let receivers = self.route(tenant, publication, matches, Some(publisher));
         let settled = self.unsettled.len() == before;
         // The packet's QoS, and not the publication's, which a policy may have changed.
         if !settled && publish.qos > QoS::AtMostOnce {
@@ -203,46 +248,34 @@ impl Shard {
 
     /// When a message published now expires.
     #[inline]
-    pub(super) fn expires_at(&self, message_expiry: Option<u32>) -> Option<Millis> {
-        let seconds = self.shared.settings.message_expiry(message_expiry?);
+    pub(super) fn expires_at(&self, tenant: &Tenant, message_expiry: Option<u32>) -> Option<Millis> {
+        let seconds = tenant.settings.message_expiry(message_expiry?);
         Some(self.now.plus_seconds(u64::from(seconds)))
-    }
-
-    /// The limits of a topic name, which MQTT itself does not set.
-    pub(super) fn check_topic(&self, topic: &str) -> Result<(), Close> {
-        if !self.shared.limits.admit_topic(topic) {
-            return Err(Close::new(
-                ReasonCode::TOPIC_NAME_INVALID,
-                "the topic name is longer or deeper than this broker allows",
-            ));
-        }
-        Ok(())
     }
 
     /// A message that the broker, a script or a will publishes on this shard: no quota, no acknowledgement.
     pub(super) fn publish_own(
         &mut self,
+        tenant: &Tenant,
         topic: &TopicName,
         fill: impl FnOnce(&mut Publication<'_>),
         payload: &[u8],
         qos: QoS,
         origin: Origin,
     ) {
-        let Ok(matches) = self.matches.lookup(&self.shared.index, topic) else {
+        let Ok(matches) = self.matches.lookup(&tenant.index, topic) else {
             return;
         };
         let mut publication = Publication::new(self.ids.next_id(), topic, payload, qos, origin);
         fill(&mut publication);
-        if publication.retain {
-            self.retain(&publication);
-        }
-        self.route(&publication, &matches, None);
+        self.retain(tenant, &publication, &matches);
+        self.route(tenant, &publication, &matches, None);
     }
 
     /// A message that a script published. The `publish` hook is asked where a policy wants messages of scripts.
-    pub(super) fn publish_new(&mut self, message: crate::hooks::NewMessage) {
+    pub(super) fn publish_new(&mut self, tenant: &Tenant, message: crate::hooks::NewMessage) {
         if !self.hooks.wants(Hook::Publish) {
-            return self.publish_unasked(message);
+            return self.publish_unasked(tenant, message);
         }
         let Ok(topic) = TopicName::new(&message.topic) else {
             return;
@@ -252,23 +285,23 @@ impl Shard {
         let mut publication = Publication::new(id, &topic, &message.payload, message.qos, Origin::Script);
         publication.forward = &forward;
         publication.retain = message.retain;
-        publication.expires_at = self.expires_at(message.properties.message_expiry);
+        publication.expires_at = self.expires_at(tenant, message.properties.message_expiry);
         let message = publication.share();
         // Only entries that asked for messages of this origin are asked.
         let published = self.hooks.publish(None, event_of(&message));
-        if let Some(patch) = self.changed(published) {
-            self.publish_patched(&message, &patch);
+        if let Some(patch) = self.changed(tenant, published) {
+            self.publish_patched(tenant, &message, &patch);
         }
     }
 
     /// A message that a policy made while it was asked about another. No hook is asked about it, or it could go on for ever.
-    pub(super) fn publish_unasked(&mut self, message: crate::hooks::NewMessage) {
+    pub(super) fn publish_unasked(&mut self, tenant: &Tenant, message: crate::hooks::NewMessage) {
         let Ok(topic) = TopicName::new(&message.topic) else {
             return;
         };
         let forward = Bytes::from(wire_properties::write(&message.properties));
-        let expires_at = self.expires_at(message.properties.message_expiry);
-        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
+        let expires_at = self.expires_at(tenant, message.properties.message_expiry);
+        let Ok(matches) = self.matches.lookup(&tenant.index, &topic) else {
             return;
         };
         let id = self.ids.next_id();
@@ -277,10 +310,8 @@ impl Shard {
         publication.forward = &forward;
         publication.retain = message.retain;
         publication.expires_at = expires_at;
-        if publication.retain {
-            self.retain(&publication);
-        }
-        self.route(&publication, &matches, None);
+        self.retain(tenant, &publication, &matches);
+        self.route(tenant, &publication, &matches, None);
     }
 }
 

@@ -8,12 +8,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::Shard;
 use super::slot::Slot;
+use super::{Shard, Tenant};
 use crate::codec::ReasonCode;
+use crate::instance::InstanceId;
 use crate::message::{Message, Publication};
 use crate::metrics::DropReason;
-use crate::router::SubscriberId;
+use crate::router::{Matches, SubscriberId};
 use crate::session::Close;
 use crate::store::{Append, InboxSeq, Page, StoreError};
 use crate::topic::TopicName;
@@ -25,7 +26,7 @@ const PAGE: usize = 256;
 #[derive(Default)]
 pub(super) struct Unsettled {
     appends: Vec<Append>,
-    retains: Vec<(TopicName, Option<Arc<Message>>)>,
+    retains: Vec<(InstanceId, TopicName, Option<Arc<Message>>)>,
     /// Who waits: publisher, packet id, and what to say.
     waiting: Vec<(SubscriberId, u16, ReasonCode)>,
 }
@@ -48,15 +49,22 @@ impl Unsettled {
 
 impl Shard {
     /// Keeps a publication as its topic's retained message; an empty one takes it away [MQTT-3.3.1-6].
-    pub(super) fn retain(&mut self, publication: &Publication<'_>) {
+    /// A message for one client has no topic to be kept for.
+    pub(super) fn retain(&mut self, tenant: &Tenant, publication: &Publication<'_>, matches: &Matches) {
+        if !publication.retain || matches.p2p.is_some() {
+            return;
+        }
         let message = (!publication.payload.is_empty()).then(|| publication.share());
-        let most = self.limit("retained_messages", self.shared.limits.retained_messages);
-        if message.is_some() && self.shared.store.retained_count() >= most {
+        let most = self.limit(tenant, "retained_messages", tenant.limits.retained_messages);
+        if message.is_some() && self.shared.store.counts(&tenant.id).retained >= most {
             // Full: the message is delivered and not kept. Replacing one would need to know whether there is one.
             self.metrics.messages_dropped.add(DropReason::RetainedFull, 1);
             return;
         }
-        self.unsettled.retains.push((publication.topic.clone(), message));
+        let instance = tenant.id.clone();
+        self.unsettled
+            .retains
+            .push((instance, publication.topic.clone(), message));
     }
 
     /// Hands the turn's work to the store, and tells those who wait when it is done.
@@ -72,8 +80,8 @@ impl Shard {
         let shared = Arc::clone(&self.shared);
         let now = self.now;
         let work = async move {
-            for (topic, message) in retains {
-                shared.store.retain(&shared.instance, &topic, message).await?;
+            for (instance, topic, message) in retains {
+                shared.store.retain(&instance, &topic, message).await?;
             }
             if appends.is_empty() {
                 Ok(0)

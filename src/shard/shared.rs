@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Control;
+use super::{Control, Statuses, Tenants};
 use crate::hooks::HookMetrics;
 use crate::instance::{InstanceId, SessionKey};
-use crate::router::SubscriptionIndex;
-use crate::session::Settings;
 use crate::store::Store;
+use crate::store::registry::Registry;
 use crate::time::Clock;
 
-/// Limits that hold before and beside a session's own [`Settings`].
+/// Limits that hold over all instances, before and beside a session's own [`Settings`](crate::session::Settings).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// From accepting a connection to its CONNECT being whole.
@@ -23,23 +22,26 @@ pub struct Limits {
     pub connect_packet_size: usize,
     /// Connections of one shard that have no session yet.
     pub connecting: usize,
-    /// Bytes of a client id.
-    pub client_id_length: usize,
-    /// Bytes of a topic name or filter.
-    pub topic_length: usize,
-    /// Levels of a topic name or filter.
-    pub topic_levels: usize,
-    /// Retained messages of the instance.
-    pub retained_messages: usize,
     /// Sessions of one shard, with and without a connection.
     pub sessions: usize,
 }
 
-impl Limits {
-    /// Is a topic name, or a filter without `$share/NAME/`, within the limits that MQTT itself does not set?
-    #[must_use]
-    pub fn admit_topic(&self, topic: &str) -> bool {
-        topic.len() <= self.topic_length && topic.split('/').count() <= self.topic_levels
+/// The host names of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// For everybody.
+    pub public: Arc<str>,
+    /// For the machines beside the broker.
+    pub internal: Arc<str>,
+    /// What the operator added.
+    pub others: Vec<Arc<str>>,
+}
+
+impl Endpoints {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let own = [&self.public, &self.internal].into_iter();
+        own.chain(&self.others).map(|host| &**host)
     }
 }
 
@@ -47,16 +49,18 @@ impl Limits {
 pub struct Shared {
     /// The time.
     pub clock: Clock,
-    /// The one tenant there is for now.
-    pub instance: InstanceId,
-    /// What sessions may do.
-    pub settings: Settings,
+    /// The instances.
+    pub tenants: Tenants,
     /// What connections may do.
     pub limits: Limits,
-    /// Who is subscribed to what, on all shards.
-    pub index: Arc<SubscriptionIndex>,
     /// What outlives connections.
     pub store: Arc<dyn Store>,
+    /// What operators have set up.
+    pub registry: Arc<Registry>,
+    /// Where parent topics are asked for that are to be made.
+    pub wanted_parents: UnboundedSender<(InstanceId, Box<str>)>,
+    /// Who comes and goes.
+    pub statuses: Statuses,
     /// The control lanes to all shards; never behind data.
     pub controls: Vec<UnboundedSender<Control>>,
     /// Counters of the policies.

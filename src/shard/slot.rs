@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-use super::Conn;
 use super::auth::Reauthentication;
 use super::permission::{Kept, KeptKey};
 use super::will::PendingWill;
+use super::{Conn, Tenant};
 use crate::codec::Will;
 use crate::hooks::Client;
 use crate::instance::SessionKey;
@@ -33,11 +33,21 @@ impl Slot {
             Self::Absent(absent) => &absent.key,
         }
     }
+
+    /// Its instance.
+    pub(super) fn tenant(&self) -> &Arc<Tenant> {
+        match self {
+            Self::Live(live) => &live.tenant,
+            Self::Absent(absent) => &absent.tenant,
+        }
+    }
 }
 
 /// A session with a connection.
 pub(super) struct Live {
     pub(super) key: SessionKey,
+    /// Its instance.
+    pub(super) tenant: Arc<Tenant>,
     /// The protocol state machine.
     pub(super) session: Session,
     /// The socket and what belongs to it.
@@ -78,6 +88,8 @@ pub(super) struct Allowed {
 /// A session without a connection.
 pub(super) struct Absent {
     pub(super) key: SessionKey,
+    /// Its instance.
+    pub(super) tenant: Arc<Tenant>,
     pub(super) presence: Arc<Presence>,
     /// Who it was, to the hooks.
     pub(super) client: Arc<Client>,

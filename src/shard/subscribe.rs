@@ -10,6 +10,7 @@ use super::slot::Slot;
 use super::trace::subscribe_said;
 use crate::codec::{self, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe};
 use crate::hooks::{Hook, SubscribeDecision, SubscribeRequest};
+use crate::instance::Hit;
 use crate::message::{Delivery, Message, SubscriptionOptions};
 use crate::router::SubscriberId;
 use crate::session::Close;
@@ -28,7 +29,10 @@ impl Shard {
         let asked = subscribe.filters.len();
         // A retained message published just before, in the same read, is to be seen.
         self.settle_turn();
-        if subscribe.subscription_id.is_some() && !self.shared.settings.subscription_ids_available {
+        let Some(tenant) = self.tenant_of(at) else {
+            return Ok(());
+        };
+        if subscribe.subscription_id.is_some() && !tenant.settings.subscription_ids_available {
             return Err(Close::new(
                 ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
                 "Subscription Identifiers are not available",
@@ -109,10 +113,16 @@ impl Shard {
         let Ok(filter) = TopicFilter::parse(&asked.filter) else {
             return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
         };
-        let settings = &self.shared.settings;
-        let limits = &self.shared.limits;
-        if !limits.admit_topic(filter.filter()) {
-            return Ok(Err(ReasonCode::TOPIC_FILTER_INVALID));
+        let Some(tenant) = self.tenant_of(at) else {
+            return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
+        };
+        let settings = &tenant.settings;
+        let mut missing_parent = false;
+        if let Err(refused) = tenant.admit_topic(filter.filter()) {
+            missing_parent = refused.hit == Hit::ParentTopic && tenant.makes_parents();
+            if !missing_parent {
+                return self.subscribe_refused(at, &asked.filter, refused).map(Err);
+            }
         }
         if filter.share_name().is_some() {
             if asked.no_local {
@@ -127,12 +137,13 @@ impl Shard {
         if filter.is_wildcard() && !settings.wildcard_available {
             return Ok(Err(ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED));
         }
-        let (configured, maximum_qos) = (settings.subscriptions, settings.maximum_qos);
-        let most = self.limit("subscriptions", configured);
+        let maximum_qos = settings.maximum_qos.min(settings.qos_cap);
+        let most = self.limit(&tenant, "subscriptions", settings.subscriptions);
         let Some(live) = self.live(at) else {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
         if live.session.subscriptions.len() >= most && !live.session.subscriptions.contains(&filter) {
+            self.hit(at, &tenant, Hit::ClientSubscriptions, Some(&asked.filter));
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
         let decision = decided.unwrap_or_else(|| self.may_subscribe(at, &filter, asked.qos));
@@ -141,7 +152,16 @@ impl Shard {
         });
         let allowed = match decision {
             SubscribeDecision::Allow(qos) => qos,
-            SubscribeDecision::Deny(denial) => return Ok(Err(denial.code)),
+            SubscribeDecision::Deny(denial) => {
+                if self.ends_for_refusals(at) {
+                    let what = format!(
+                        "the client may not subscribe to {:?}: {} (product.on_refusal)",
+                        asked.filter, denial.reason
+                    );
+                    return Err(Close::new(ReasonCode::NOT_AUTHORIZED, what));
+                }
+                return Ok(Err(denial.code));
+            }
             SubscribeDecision::Disconnect(reason) => {
                 return Err(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()));
             }
@@ -153,11 +173,32 @@ impl Shard {
             subscription_id,
         };
         let subscriber = self.subscriber(at);
-        let index = Arc::clone(&self.shared.index);
+        if missing_parent {
+            self.want_parent(&tenant, filter.filter());
+        }
+        let most = self.limit(
+            &tenant,
+            "instance_subscriptions",
+            tenant.limits.instance_subscriptions,
+        );
         let Some(live) = self.live(at) else {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
-        index.subscribe(subscriber, &filter, options, &live.presence);
+        let new = !live.session.subscriptions.contains(&filter);
+        if new && !tenant.usage.subscriptions.enter(most) {
+            self.hit(at, &tenant, Hit::Subscriptions, Some(&asked.filter));
+            return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
+        }
+        let most = tenant.limits.wildcard_filters;
+        let made = tenant
+            .index
+            .subscribe_within(subscriber, &filter, options, &live.presence, most);
+        if made.is_err() {
+            if new {
+                tenant.usage.subscriptions.leave(1);
+            }
+            return Ok(self.wildcard_without_effect(at, &tenant, &asked.filter, options.qos));
+        }
         let existed = live.session.subscriptions.insert(filter.clone(), options);
         if !existed {
             self.metrics.subscriptions.add(1);
@@ -190,8 +231,10 @@ impl Shard {
 
     fn bring_retained(&mut self, at: u32, filter: TopicFilter, options: SubscriptionOptions) {
         let subscriber = self.subscriber(at);
+        let Some(live) = self.live(at) else { return };
+        let instance = live.key.instance.clone();
         let (shared, now) = (Arc::clone(&self.shared), self.now);
-        let work = async move { shared.store.retained(&shared.instance, &filter, now).await };
+        let work = async move { shared.store.retained(&instance, &filter, now).await };
         self.when_done(work, move |shard, found| {
             shard.retained_found(subscriber, options, found)
         });
@@ -207,11 +250,11 @@ impl Shard {
             Ok(messages) => messages,
             Err(error) => return tracing::error!(%error, "retained messages could not be read"),
         };
-        let most = self.shared.limits.retained_messages;
         let asked = self.hooks.wants_deliveries();
         let Some(Slot::Live(live)) = self.slot(subscriber) else {
             return;
         };
+        let most = live.tenant.limits.retained_messages;
         if live.session.retained_len() + messages.len() > most {
             // It subscribes again and again and does not read what that brings.
             return self.overflowed.push(subscriber);
@@ -255,7 +298,8 @@ impl Shard {
             };
             let Some(live) = self.live(at) else { return Ok(()) };
             if live.session.subscriptions.remove(&filter) {
-                self.shared.index.unsubscribe(subscriber, &filter);
+                live.tenant.index.unsubscribe(subscriber, &filter);
+                live.tenant.usage.subscriptions.leave(1);
                 self.metrics.subscriptions.sub(1);
                 codes.push(ReasonCode::SUCCESS);
             } else {

@@ -12,13 +12,24 @@ use crate::topic::TopicName;
 
 impl Shard {
     pub(super) fn publish_sys(&mut self, topics: &[(&'static str, String)]) {
+        // The operator's own instance: what it tells is about all of them.
+        let Some(tenant) = self.shared.tenants.get_or_default(None) else {
+            return;
+        };
         for (topic, value) in topics {
             let Ok(topic) = TopicName::new(topic) else {
                 continue;
             };
-            let retain = self.shared.settings.retain_available;
+            let retain = tenant.settings.retain_available;
             let fill = |publication: &mut crate::message::Publication<'_>| publication.retain = retain;
-            self.publish_own(&topic, fill, value.as_bytes(), QoS::AtMostOnce, Origin::Broker);
+            self.publish_own(
+                &tenant,
+                &topic,
+                fill,
+                value.as_bytes(),
+                QoS::AtMostOnce,
+                Origin::Broker,
+            );
         }
     }
 

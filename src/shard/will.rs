@@ -6,8 +6,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Shard;
 use super::policies::{event_of, patched};
+use super::{Shard, Tenant};
 use crate::codec::Will;
 use crate::hooks::{Client, Hook, Patch, PublishDecision, PublishRequest, Transform};
 use crate::message::{Message, Origin, Publication};
@@ -62,27 +62,29 @@ impl Shard {
         let Ok(topic) = TopicName::new(&will.topic) else {
             return;
         };
+        let Some(tenant) = self.shared.tenants.get_or_default(Some(&client.instance)) else {
+            return;
+        };
         let id = self.ids.next_id();
         let mut publication = Publication::new(id, &topic, &will.payload, will.qos, Origin::Will);
         publication.frame = Some(&will.payload);
         publication.forward = &will.forward;
-        publication.retain = will.retain && self.shared.settings.retain_available;
-        publication.expires_at = self.expires_at(will.message_expiry);
+        publication.qos = will.qos.min(tenant.settings.qos_cap);
+        publication.retain = will.retain && tenant.settings.retain_available;
+        publication.expires_at = self.expires_at(&tenant, will.message_expiry);
         self.metrics.wills_published.add(1);
         if self.hooks.wants(Hook::Will) || self.hooks.wants(Hook::Publish) {
-            return self.publish_will_asked(&publication.share(), client);
+            return self.publish_will_asked(&tenant, &publication.share(), client);
         }
-        let Ok(matches) = self.matches.lookup(&self.shared.index, &topic) else {
+        let Ok(matches) = self.matches.lookup(&tenant.index, &topic) else {
             return;
         };
-        if publication.retain {
-            self.retain(&publication);
-        }
-        self.route(&publication, &matches, None);
+        self.retain(&tenant, &publication, &matches);
+        self.route(&tenant, &publication, &matches, None);
     }
 
     /// The will as the `will` hook, and then the `publish` hook, change it.
-    fn publish_will_asked(&mut self, will: &Arc<Message>, client: &Arc<Client>) {
+    fn publish_will_asked(&mut self, tenant: &Arc<Tenant>, will: &Arc<Message>, client: &Arc<Client>) {
         let mut will = Arc::clone(will);
         if self.hooks.wants(Hook::Will) {
             match self.hooks.will(client, event_of(&will)).transform {
@@ -98,12 +100,12 @@ impl Shard {
             }
         }
         if !self.hooks.wants(Hook::Publish) {
-            return self.publish_patched(&will, &Patch::default());
+            return self.publish_patched(tenant, &will, &Patch::default());
         }
         let Some(waits) = self.will_may_wait() else {
             return self.metrics.messages_dropped.add(DropReason::Policy, 1);
         };
-        let (aside, client) = (self.aside(), Arc::clone(client));
+        let (aside, client, tenant) = (self.aside(), Arc::clone(client), Arc::clone(tenant));
         let event = event_of(&will);
         let work = async move {
             let _turn = aside.turn().await;
@@ -111,8 +113,8 @@ impl Shard {
         };
         self.when_done(work, move |shard, published| {
             drop(waits);
-            if let Some(patch) = shard.changed(published) {
-                shard.publish_patched(&will, &patch);
+            if let Some(patch) = shard.changed(&tenant, published) {
+                shard.publish_patched(&tenant, &will, &patch);
             }
         });
     }

@@ -202,7 +202,8 @@ impl Shard {
             let Some(live) = self.live(id.slot) else { return };
             if !matches!(decision, SubscribeDecision::Allow(_)) && live.session.subscriptions.remove(&filter)
             {
-                self.shared.index.unsubscribe(subscriber, &filter);
+                live.tenant.index.unsubscribe(subscriber, &filter);
+                live.tenant.usage.subscriptions.leave(1);
                 self.metrics.subscriptions.sub(1);
                 tracing::info!(
                     client_id = &*client.client_id,

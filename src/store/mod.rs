@@ -13,7 +13,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::codec::QoS;
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::{Delivery, Message, SubscriptionOptions};
 use crate::time::Millis;
@@ -90,12 +89,21 @@ pub struct SessionRecord {
 }
 
 /// How many messages an inbox may hold, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct InboxLimits {
     /// Messages of one instance; the oldest goes first when there are more.
     pub messages_per_instance: usize,
     /// Milliseconds that a message is kept.
     pub age_ms: u64,
+}
+
+/// What an instance has in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Retained messages.
+    pub retained: usize,
+    /// Messages in inboxes.
+    pub offline: usize,
 }
 
 /// State that outlives connections. One object serves all shards.
@@ -140,15 +148,18 @@ pub trait Store: Send + Sync + 'static {
         now: Millis,
     ) -> StoreFuture<'a, Vec<Arc<Message>>>;
 
+    /// From now on an instance's inboxes hold no more than this.
+    fn limit_inboxes(&self, instance: &InstanceId, limits: InboxLimits);
+
+    /// Forgets everything of an instance: sessions, inboxes, retained messages.
+    fn forget_instance<'a>(&'a self, instance: &'a InstanceId) -> StoreFuture<'a, ()>;
+
+    /// How many retained messages an instance has, and how many messages lie in its inboxes.
+    fn counts(&self, instance: &InstanceId) -> Counts;
+
     /// How many retained messages there are.
     fn retained_count(&self) -> usize;
 
     /// How many messages lie in inboxes.
     fn offline_count(&self) -> usize;
-}
-
-/// Whether a message of this Quality of Service is kept for a session that is not there: QoS 0 never is.
-#[must_use]
-pub fn is_kept_offline(qos: QoS) -> bool {
-    qos > QoS::AtMostOnce
 }

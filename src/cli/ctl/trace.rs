@@ -32,7 +32,7 @@ fn human(line: &TraceLine) -> String {
         TraceKind::In => "in",
         TraceKind::Out => "out",
         TraceKind::Hook => "hook",
-        TraceKind::Connection | TraceKind::Missed => "--",
+        TraceKind::Connection | TraceKind::Limit | TraceKind::Missed => "--",
     };
     let topic = line.topic.as_ref().map_or(String::new(), |topic| {
         format!("{}  ", shown(topic).replace('\n', "\\n"))

@@ -19,6 +19,8 @@ pub enum TraceKind {
     Hook,
     /// The connection began or ended.
     Connection,
+    /// A limit was met, or a rule of the product broken.
+    Limit,
     /// Lines that were lost, since the reader was too slow.
     Missed,
 }

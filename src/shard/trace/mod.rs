@@ -208,6 +208,17 @@ impl Shard {
         }
     }
 
+    /// Something about the client in `at` that its packets do not show.
+    #[inline]
+    pub(super) fn trace_note(&mut self, at: u32, what: &'static str, text: impl FnOnce() -> String) {
+        if !self.traces.watched.is_empty()
+            && let Some(Slot::Live(live)) = self.slots.get(at as usize)
+        {
+            let key = live.key.clone();
+            self.trace_line(&key, TraceKind::Limit, what, None, text);
+        }
+    }
+
     /// A connection begins.
     #[inline]
     pub(super) fn trace_start(&mut self, at: u32) {

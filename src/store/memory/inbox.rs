@@ -18,7 +18,7 @@ struct Entry {
 }
 
 /// All inboxes of an instance. Sequence numbers run over the instance, so that "the oldest" is one comparison.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Inboxes {
     limits: InboxLimits,
     by_client: HashMap<Arc<str>, usize>,
@@ -26,20 +26,15 @@ pub(super) struct Inboxes {
     /// Every message in the order of its coming, as (sequence number, inbox). Those that were acknowledged meanwhile
     /// are skipped: their number is no longer at the front of the inbox.
     order: VecDeque<(u64, usize)>,
-    next_seq: u64,
+    /// The last that was given.
+    last_seq: u64,
     len: usize,
 }
 
 impl Inboxes {
-    pub(super) fn new(limits: InboxLimits) -> Self {
-        Self {
-            limits,
-            by_client: HashMap::new(),
-            inboxes: Slab::new(),
-            order: VecDeque::new(),
-            next_seq: 1,
-            len: 0,
-        }
+    /// Other limits from now on; what is too much goes when the next message comes.
+    pub(super) fn limit(&mut self, limits: InboxLimits) {
+        self.limits = limits;
     }
 
     /// How many messages there are.
@@ -61,8 +56,8 @@ impl Inboxes {
                 inbox
             }
         };
-        let seq = self.next_seq;
-        self.next_seq += 1;
+        self.last_seq += 1;
+        let seq = self.last_seq;
         if let Some(entries) = self.inboxes.get_mut(inbox) {
             entries.push_back(Entry {
                 seq,
@@ -179,10 +174,12 @@ mod tests {
     }
 
     fn inboxes(messages_per_instance: usize) -> Inboxes {
-        Inboxes::new(InboxLimits {
+        let mut inboxes = Inboxes::default();
+        inboxes.limit(InboxLimits {
             messages_per_instance,
             age_ms: 1000,
-        })
+        });
+        inboxes
     }
 
     fn ids(inboxes: &Inboxes, client: &str) -> Vec<u128> {

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{Append, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError, StoreFuture};
+use super::{
+    Append, Counts, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError, StoreFuture,
+};
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::Message;
 use crate::time::Millis;
@@ -18,9 +20,8 @@ use crate::topic::{TopicFilter, TopicName};
 use inbox::Inboxes;
 
 /// Sessions, inboxes and retained messages in this process's memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MemoryStore {
-    limits: InboxLimits,
     /// Inboxes by instance. One lock a batch, so the shards meet here once a turn and not once a message.
     inboxes: Mutex<HashMap<InstanceId, Inboxes>>,
     /// Session records, by session.
@@ -32,31 +33,14 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
-    #[must_use]
-    pub fn new(limits: InboxLimits) -> Self {
-        Self {
-            limits,
-            inboxes: Mutex::default(),
-            records: Mutex::default(),
-            retained: RwLock::default(),
-            retained_count: AtomicUsize::new(0),
-        }
-    }
-
     fn with_inboxes<R>(&self, instance: &InstanceId, work: impl FnOnce(&mut Inboxes) -> R) -> R {
-        work(inboxes_of(&mut self.inboxes.lock(), instance, self.limits))
+        work(inboxes_of(&mut self.inboxes.lock(), instance))
     }
 }
 
-/// The inboxes of an instance, made if need be.
-fn inboxes_of<'a>(
-    all: &'a mut HashMap<InstanceId, Inboxes>,
-    instance: &InstanceId,
-    limits: InboxLimits,
-) -> &'a mut Inboxes {
-    all.entry(instance.clone())
-        .or_insert_with(|| Inboxes::new(limits))
+/// The inboxes of an instance. One that nobody gave limits is not there any more, and keeps nothing.
+fn inboxes_of<'a>(all: &'a mut HashMap<InstanceId, Inboxes>, instance: &InstanceId) -> &'a mut Inboxes {
+    all.entry(instance.clone()).or_default()
 }
 
 impl Store for MemoryStore {
@@ -64,7 +48,7 @@ impl Store for MemoryStore {
         let mut all = self.inboxes.lock();
         let mut evicted = 0;
         for Append { session, delivery } in batch {
-            let inboxes = inboxes_of(&mut all, &session.instance, self.limits);
+            let inboxes = inboxes_of(&mut all, &session.instance);
             evicted += inboxes.append(&session.client_id, delivery, now);
         }
         Box::pin(ready(Ok(evicted)))
@@ -142,6 +126,26 @@ impl Store for MemoryStore {
             });
         }
         Box::pin(ready(Ok(found)))
+    }
+
+    fn limit_inboxes(&self, instance: &InstanceId, limits: InboxLimits) {
+        self.with_inboxes(instance, |inboxes| inboxes.limit(limits));
+    }
+
+    fn forget_instance<'a>(&'a self, instance: &'a InstanceId) -> StoreFuture<'a, ()> {
+        self.records.lock().retain(|key, _| key.instance != *instance);
+        self.inboxes.lock().remove(instance);
+        if let Some(tree) = self.retained.write().remove(instance) {
+            self.retained_count.fetch_sub(tree.len(), Ordering::Relaxed);
+        }
+        Box::pin(ready(Ok(())))
+    }
+
+    fn counts(&self, instance: &InstanceId) -> Counts {
+        Counts {
+            retained: self.retained.read().get(instance).map_or(0, TopicTree::len),
+            offline: self.inboxes.lock().get(instance).map_or(0, Inboxes::len),
+        }
     }
 
     fn retained_count(&self) -> usize {

@@ -1,11 +1,18 @@
 //! A tenant of the broker: its own topics, client ids, sessions and limits.
 //!
-//! *Invariant*: nothing of one instance is ever seen from another. This broker serves one for now; every key that a
-//! session, a message or a subscription is found by carries the instance already.
+//! *Invariant*: nothing of one instance is ever seen from another: every key that a session, a message or a subscription is
+//! found by carries the instance.
+
+pub mod names;
+mod quota;
+mod usage;
 
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+
+pub use quota::{Purse, Quota, weight};
+pub use usage::{Count, Hit, Usage};
 
 /// The id of an instance, such as `mqtt-cn-dunlindemo`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,156 @@
+//! A limit is met, or a rule of the product broken: what is counted, what is told, what happens.
+//!
+//! A 5.0 client is told by a reason code and stays. A 3.x client has no such code: what it may not do ends its connection
+//! (`product.on_refusal`), and what is merely too much is not taken and not acknowledged.
+
+use std::sync::Arc;
+
+use super::permission::Permission;
+use super::{Refused, Shard, Tenant};
+use crate::codec::{ProtocolVersion, Publish, QoS, ReasonCode};
+use crate::config::OnRefusal;
+use crate::hooks::Hook;
+use crate::instance::{Hit, names};
+use crate::message::Publication;
+use crate::metrics::DropReason;
+use crate::router::P2pTarget;
+use crate::session::Close;
+
+impl Shard {
+    /// The instance of the session in `at`.
+    #[inline]
+    pub(super) fn tenant_of(&self, at: u32) -> Option<Arc<Tenant>> {
+        self.slots.get(at as usize).map(|slot| Arc::clone(slot.tenant()))
+    }
+
+    /// Counts a limit that was met, and tells who watches the client.
+    #[cold]
+    pub(super) fn hit(&mut self, at: u32, tenant: &Tenant, hit: Hit, about: Option<&str>) {
+        tenant.usage.hit(hit);
+        let about = about.map_or(String::new(), |about| format!(" by {about:?}"));
+        self.trace_note(at, hit.name(), || format!("a limit was met{about}"));
+    }
+
+    /// Whether a client that may not do something is to go: it cannot be told otherwise.
+    pub(super) fn ends_for_refusals(&mut self, at: u32) -> bool {
+        self.live(at).is_some_and(|live| {
+            live.session.version != ProtocolVersion::V5
+                && live.tenant.product.on_refusal == OnRefusal::Disconnect
+        })
+    }
+
+    /// A PUBLISH is too much: it is not taken. A 5.0 client is told; another is told by not being acknowledged.
+    #[cold]
+    pub(super) fn publish_over(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        hit: Hit,
+    ) -> Result<(), Close> {
+        if let Some(tenant) = self.tenant_of(at) {
+            self.hit(at, &tenant, hit, Some(topic));
+        }
+        let reason = match hit {
+            Hit::PayloadSize => DropReason::TooLarge,
+            _ => DropReason::Quota,
+        };
+        self.observe_dropped(at, topic, reason);
+        let v5 = self
+            .live(at)
+            .is_some_and(|live| live.session.version == ProtocolVersion::V5);
+        if v5 && publish.qos > QoS::AtMostOnce {
+            self.answer(at, publish, ReasonCode::QUOTA_EXCEEDED, true);
+        }
+        Ok(())
+    }
+
+    /// A PUBLISH to a topic that the instance does not take.
+    #[cold]
+    pub(super) fn publish_refused(
+        &mut self,
+        at: u32,
+        topic: &str,
+        publish: &Publish<'_>,
+        refused: Refused,
+    ) -> Result<(), Close> {
+        if let Some(tenant) = self.tenant_of(at) {
+            self.hit(at, &tenant, refused.hit, Some(topic));
+        }
+        self.observe_dropped(at, topic, DropReason::Denied);
+        if self.ends_for_refusals(at) {
+            return Err(Close::new(refused.code, refused.what));
+        }
+        self.answer(at, publish, refused.code, true);
+        Ok(())
+    }
+
+    /// The same of a filter: what SUBACK says.
+    ///
+    /// # Errors
+    /// The connection ends.
+    #[cold]
+    pub(super) fn subscribe_refused(
+        &mut self,
+        at: u32,
+        filter: &str,
+        refused: Refused,
+    ) -> Result<ReasonCode, Close> {
+        if let Some(tenant) = self.tenant_of(at) {
+            self.hit(at, &tenant, refused.hit, Some(filter));
+        }
+        if self.ends_for_refusals(at) {
+            let code = ReasonCode::TOPIC_FILTER_INVALID;
+            return Err(Close::new(code, format!("{}: {filter:?}", refused.what)));
+        }
+        Ok(ReasonCode::TOPIC_FILTER_INVALID)
+    }
+
+    /// There are too many filters with a wildcard for the parent topic: acknowledged, without effect. A 5.0 client is told.
+    #[cold]
+    pub(super) fn wildcard_without_effect<T>(
+        &mut self,
+        at: u32,
+        tenant: &Tenant,
+        filter: &str,
+        granted: QoS,
+    ) -> Result<(QoS, Option<T>), ReasonCode> {
+        self.hit(at, tenant, Hit::WildcardFilters, Some(filter));
+        match self.live(at).map(|live| live.session.version) {
+            Some(ProtocolVersion::V5) => Err(ReasonCode::QUOTA_EXCEEDED),
+            _ => Ok((granted, None)),
+        }
+    }
+
+    /// Asks for a parent topic to be made, once.
+    #[cold]
+    pub(super) fn want_parent(&mut self, tenant: &Tenant, topic: &str) {
+        let parent = names::parent_of(topic);
+        if names::parent_topic(parent).is_err() {
+            return;
+        }
+        if self.asked_parents.insert((tenant.number, parent.into())) {
+            let wanted = (tenant.id.clone(), parent.into());
+            let _stopping = self.shared.wanted_parents.send(wanted);
+        }
+    }
+
+    /// May the client in `at` send this to the client that its topic names?
+    pub(super) fn may_send_to(
+        &mut self,
+        at: u32,
+        target: &P2pTarget,
+        publication: &Publication<'_>,
+    ) -> Result<(), Permission> {
+        if !self.hooks.wants(Hook::P2p) {
+            return Ok(());
+        }
+        let client = self.live(at).map(|live| Arc::clone(&live.client));
+        let event = super::policies::event_of(&publication.share());
+        let said = self.hooks.p2p(client.as_ref(), &target.key.client_id, event);
+        said.map_err(|reason| {
+            tracing::debug!(target = %target.key, %reason, "a message for one client was denied");
+            Permission::Refused(ReasonCode::NOT_AUTHORIZED)
+        })
+    }
+}
