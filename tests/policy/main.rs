@@ -33,6 +33,13 @@ const KEY: &str = "DemoAccessKey";
 const SECRET: &str = "DemoAccessSecret";
 const INSTANCE: &str = "mqtt-cn-dunlindemo";
 
+/// These tests are about policies: names and topics are as in MQTT. tests/product is about the product's.
+const PLAIN: [&str; 3] = [
+    "product.client_ids=any",
+    "product.parent_topics=any",
+    "product.on_refusal=deny",
+];
+
 /// The demo configuration on a copy of its files.
 struct Demo {
     folder: PathBuf,
@@ -61,6 +68,7 @@ impl Demo {
         let settings: Vec<&str> = off
             .iter()
             .map(String::as_str)
+            .chain(PLAIN)
             .chain(settings.iter().copied())
             .collect();
         let broker = Broker::start_with(&folder.join("dunlin.toml"), &settings);

@@ -146,7 +146,8 @@ impl Bench {
     fn start(chain: &str) -> Bench {
         let folder = folder();
         fs::write(folder.join("dunlin.toml"), Bench::config(chain)).unwrap();
-        let broker = Broker::start_with(&folder.join("dunlin.toml"), &["policy_watch.window=\"200ms\""]);
+        let settings = [&super::PLAIN[..], &["policy_watch.window=\"200ms\""]].concat();
+        let broker = Broker::start_with(&folder.join("dunlin.toml"), &settings);
         let stamp = Stamp::build(&folder);
         Bench {
             folder,
