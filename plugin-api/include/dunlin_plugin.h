@@ -25,7 +25,7 @@
 #define DUNLIN_ABI_MAJOR 1
 
 // The minor version of this ABI: it grows when fields or hooks are added.
-#define DUNLIN_ABI_MINOR 0
+#define DUNLIN_ABI_MINOR 1
 
 // What `magic` of a declaration is: the bytes `DUNLIN` and two zeros, read as a little-endian number.
 #define DUNLIN_MAGIC 86076719781188
@@ -962,6 +962,8 @@ typedef struct DunlinConnectPatch {
   struct DunlinOptInt session_expiry;
   // What changes of the will; null when it stays.
   const struct DunlinConnectWill *will;
+  // Since 1.1. The instance that the client is of, if it is another: 1 to 512 bytes.
+  struct DunlinSlice instance;
 } DunlinConnectPatch;
 
 // What a client is told besides.
@@ -1432,7 +1434,7 @@ static inline DunlinOptInt dunlin_int(int64_t value) {
 #define DUNLIN_ABOUT(name, version)                                                                          \
     extern const char dunlin_about[];                                                                        \
     __attribute__((used, visibility("hidden"), section(".dunlin.plugin"))) const char dunlin_about[] =       \
-        "abi=1.0\nname=" name "\nversion=" version "\n";
+        "abi=1.1\nname=" name "\nversion=" version "\n";
 #else
 #define DUNLIN_ABOUT(name, version)
 #endif

@@ -27,7 +27,7 @@ fn it_lets_in_who_knows_the_password() {
     let folder = tempfile::tempdir().unwrap();
     let file = build(folder.path());
     let bytes = std::fs::read(&file).unwrap();
-    let about = b"abi=1.0\nname=example_c\nversion=1.0.0\n";
+    let about = b"abi=1.1\nname=example_c\nversion=1.0.0\n";
     assert!(bytes.windows(about.len()).any(|bytes| bytes == about));
     // SAFETY: it is our own example, and stays loaded until the end of the test.
     let library = unsafe { libloading::Library::new(&file) }.unwrap();

@@ -77,6 +77,7 @@
 ---@field keep_alive integer? # Keep Alive, in seconds
 ---@field session_expiry integer? # Session Expiry Interval, in seconds
 ---@field will (dunlin.ConnectWill | boolean)? # what changes of the will, or false for no will
+---@field instance string? # the instance that the client is of, if it is another: 1 to 512 bytes; later hooks read it as `ctx.instance`
 
 ---What a login brings.
 ---@class dunlin.Grant

@@ -8,6 +8,7 @@ use crate::codec::{self, Packet, ProtocolVersion, ReasonCode};
 use crate::hooks::{
     AuthContinueRequest, AuthDecision, AuthRequest, Challenge, Client, ClientParts, ConnectChange, TlsInfo,
 };
+use crate::instance::InstanceId;
 use crate::shard::{Admission, Admitted, ShardRef};
 use crate::transport::{Io, Peer};
 
@@ -54,7 +55,7 @@ async fn first_step(shard: &ShardRef, client: &Arc<Client>, connect: &codec::Con
 }
 
 /// Shows CONNECT to the policies, before anybody is asked who the client is. They may change it, its client id included,
-/// or refuse it.
+/// say which instance the client is of, or refuse it.
 pub(super) async fn introduce(shard: &ShardRef, admission: &mut Admission<Io>) -> Result<(), Refusal> {
     let policies = {
         let shard = shard.borrow();
@@ -63,10 +64,13 @@ pub(super) async fn introduce(shard: &ShardRef, admission: &mut Admission<Io>) -
         }
         shard.policies()
     };
-    let client = Client::new(parts(admission));
+    let mut client = Client::new(parts(admission));
     let version = admission.connect.version;
-    match policies.connect(&client, &mut admission.connect).await {
+    match policies.connect(&mut client, &mut admission.connect).await {
         ConnectChange::Pass | ConnectChange::Patch(_) => {
+            if *client.instance != *admission.key.instance.as_str() {
+                admission.key.instance = InstanceId::new(&client.instance);
+            }
             admission.key.client_id = admission.connect.client_id.as_str().into();
             Ok(())
         }

@@ -88,8 +88,21 @@ impl Client {
         self.rebuilt(grant.attrs.clone(), grant.acl.clone())
     }
 
-    fn rebuilt(&self, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Arc<Self> {
+    /// The same client as one of another instance; a new `ctx` to every policy.
+    pub fn of_instance(&self, instance: Arc<str>) -> Arc<Self> {
         let parts = ClientParts {
+            instance,
+            ..self.parts()
+        };
+        Arc::new(Self::build(parts, self.attrs.clone(), self.acl.clone()))
+    }
+
+    fn rebuilt(&self, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Arc<Self> {
+        Arc::new(Self::build(self.parts(), attrs, acl))
+    }
+
+    fn parts(&self) -> ClientParts {
+        ClientParts {
             instance: self.instance.clone(),
             client_id: self.client_id.clone(),
             username: self.username.clone(),
@@ -97,8 +110,7 @@ impl Client {
             listener: self.listener.clone(),
             tls: self.tls.clone(),
             protocol_version: self.protocol_version,
-        };
-        Arc::new(Self::build(parts, attrs, acl))
+        }
     }
 
     fn build(parts: ClientParts, attrs: Map<String, Value>, acl: Option<Arc<Acl>>) -> Self {

@@ -25,6 +25,22 @@ pub(crate) fn text(name: &str, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The longest id of an instance, in bytes: the registry takes no longer one.
+const INSTANCE: usize = 512;
+
+/// Whether an instance can be called this. Whether there is one is for the broker to say.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn instance(id: &str) -> Result<(), String> {
+    if id.is_empty() || id.len() > INSTANCE || id.contains('\0') {
+        return Err(format!(
+            "`instance` must be 1 to {INSTANCE} bytes, without U+0000"
+        ));
+    }
+    Ok(())
+}
+
 /// Whether a packet can carry this payload, whatever else is in it.
 ///
 /// # Errors

@@ -220,6 +220,8 @@ pub struct ConnectPatch {
     pub session_expiry: Option<u32>,
     /// The will.
     pub will: WillChange,
+    /// Another instance, already checked.
+    pub instance: Option<Arc<str>>,
 }
 
 /// What becomes of a will.

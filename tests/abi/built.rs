@@ -106,7 +106,7 @@ pub const FIXTURES: [(&str, bool, &str); 17] = [
     (
         "NEEDS_NEWER_MINOR",
         false,
-        "needs a broker with version 1.98 of the plugin ABI, and this one has 1.0; update the broker",
+        "needs a broker with version 1.98 of the plugin ABI, and this one has 1.1; update the broker",
     ),
     (
         "WRONG_MAJOR",

@@ -41,7 +41,7 @@ const REBUILD: &str = "; build it against dunlin-plugin-api, or the dunlin_plugi
 fn a_good_plugin_is_told_by_its_name() {
     let good = (
         true,
-        "is good: first 1.2.3, plugin ABI 1.0, hooks: authenticate".to_owned(),
+        "is good: first 1.2.3, plugin ABI 1.1, hooks: authenticate".to_owned(),
     );
     for switch in ["GOOD", "SHORT_TABLE", "THREAD_LOCAL"] {
         assert_eq!(check(&plugin(switch)), good, "{switch}");
@@ -51,14 +51,14 @@ fn a_good_plugin_is_told_by_its_name() {
         check(&plugin("NEWER_MINOR")),
         (
             true,
-            "is good: first 1.2.3, plugin ABI 1.7, hooks: authenticate".to_owned()
+            "is good: first 1.2.3, plugin ABI 1.8, hooks: authenticate".to_owned()
         )
     );
 }
 
 #[test]
 fn each_wrong_declaration_has_its_sentence() {
-    let needs = "needs a broker with version 1.7 of the plugin ABI, and this one has 1.0; update the broker, or build the plugin with a \
+    let needs = "needs a broker with version 1.8 of the plugin ABI, and this one has 1.1; update the broker, or build the plugin with a \
                  smaller `min_minor`";
     let symbol = "is no Dunlin plugin: it has no symbol `dunlin_plugin_v1`; in Rust write export_plugin!(...); in C define it as \
                   dunlin_plugin.h shows";

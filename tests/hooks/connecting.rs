@@ -39,6 +39,26 @@ fn connect_patches_rejects_and_redirects() {
 }
 
 #[test]
+fn connect_says_which_instance_a_client_is_of() {
+    let broker = Scripted::start(
+        r#"return {
+            connect = function(ctx, connect) return { instance = "mqtt-" .. connect.username } end,
+            authenticate = function(ctx)
+                log.info(ctx.client_id .. " asks to come into " .. ctx.instance)
+                return "allow"
+            end,
+        }"#,
+    );
+    // The same client id in two instances is two sessions.
+    let mut one = Connect::v5("c").username("one").to(&broker.broker);
+    let mut two = Connect::v5("c").username("two").to(&broker.broker);
+    broker.until_log("c asks to come into mqtt-one");
+    broker.until_log("c asks to come into mqtt-two");
+    one.ping();
+    two.ping();
+}
+
+#[test]
 fn connack_tells_more() {
     let broker = Scripted::start(
         r#"return { connack = function(ctx, connack)

@@ -48,6 +48,8 @@ pub struct ConnectPatch {
     pub session_expiry: OptInt,
     /// What changes of the will; null when it stays.
     pub will: *const ConnectWill,
+    /// Since 1.1. The instance that the client is of, if it is another: 1 to 512 bytes.
+    pub instance: Slice,
 }
 
 /// What a client is told besides.

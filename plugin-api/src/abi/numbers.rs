@@ -3,7 +3,7 @@
 /// The major version of this ABI; it is in the entry symbol's name too.
 pub const ABI_MAJOR: u16 = 1;
 /// The minor version of this ABI: it grows when fields or hooks are added.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 /// What `magic` of a declaration is: the bytes `DUNLIN` and two zeros, read as a little-endian number.
 pub const MAGIC: u64 = 0x0000_4E49_4C4E_5544;
 

@@ -11,7 +11,7 @@ use std::ffi::c_void;
 pub const ENTRY_SYMBOL: &str = "dunlin_plugin_v1\0";
 
 /// The section of an ELF file in which a plugin may say what it is, so that a host knows before any of its code runs.
-/// It holds lines of text, `abi=1.0`, `name=...`, `version=...`, possibly with a zero at the end. A host does not rely
+/// It holds lines of text, `abi=1.1`, `name=...`, `version=...`, possibly with a zero at the end. A host does not rely
 /// on it: the declaration counts.
 pub const ABOUT_SECTION: &str = ".dunlin.plugin";
 

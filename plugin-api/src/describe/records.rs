@@ -233,6 +233,11 @@ pub static CONNECT_PATCH: Record = record(
             Type::Either(&[Type::Record(&CONNECT_WILL), Type::Boolean]),
             "what changes of the will, or false for no will",
         ),
+        Field::maybe(
+            "instance",
+            Type::Text,
+            "the instance that the client is of, if it is another: 1 to 512 bytes; later hooks read it as `ctx.instance`",
+        ),
     ],
 );
 

@@ -169,6 +169,8 @@ pub struct ConnectPatch {
     pub remove_will: bool,
     /// Changes of the will.
     pub will: Option<ConnectWill>,
+    /// The instance that the client is of, if it is another.
+    pub instance: Option<String>,
 }
 
 /// A will, or changes of one: what is `None` stays.

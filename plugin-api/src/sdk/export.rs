@@ -95,7 +95,7 @@ fn bits(names: &[&str]) -> u32 {
 }
 
 // What `export_plugin!` writes into the library's section.
-const _: () = assert!(abi::ABI_MAJOR == 1 && abi::ABI_MINOR == 0);
+const _: () = assert!(abi::ABI_MAJOR == 1 && abi::ABI_MINOR == 1);
 
 /// Makes a type that is a [`Plugin`](crate::Plugin) the plugin of this library. Its name and version are the package's.
 #[macro_export]
@@ -112,7 +112,7 @@ macro_rules! export_plugin {
         pub extern "C" fn dunlin_plugin_v1() -> *const $crate::abi::Declaration {
             // Found by its section before any code of the library runs.
             const TEXT: &str = concat!(
-                "abi=1.0\nname=",
+                "abi=1.1\nname=",
                 env!("CARGO_PKG_NAME"),
                 "\nversion=",
                 env!("CARGO_PKG_VERSION"),

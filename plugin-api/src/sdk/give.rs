@@ -368,6 +368,7 @@ impl Give for Connecting {
                     keep_alive: patch.keep_alive.into(),
                     session_expiry: patch.session_expiry.into(),
                     will,
+                    instance: opt_text(&patch.instance),
                     ..abi::ConnectPatch::blank()
                 };
                 to(&Outcome {

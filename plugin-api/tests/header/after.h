@@ -54,7 +54,7 @@ static inline DunlinOptInt dunlin_int(int64_t value) {
 #define DUNLIN_ABOUT(name, version)                                                                          \
     extern const char dunlin_about[];                                                                        \
     __attribute__((used, visibility("hidden"), section(".dunlin.plugin"))) const char dunlin_about[] =       \
-        "abi=1.0\nname=" name "\nversion=" version "\n";
+        "abi=1.1\nname=" name "\nversion=" version "\n";
 #else
 #define DUNLIN_ABOUT(name, version)
 #endif

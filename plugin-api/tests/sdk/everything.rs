@@ -108,6 +108,7 @@ impl Plugin for Everything {
                 session_expiry: event.connect.session_expiry,
                 will: event.connect.will.clone(),
                 remove_will: false,
+                instance: Some("mqtt-b".to_owned()),
             }),
         }
         .into()

@@ -201,6 +201,7 @@ fn connects_are_changed_refused_and_sent_on() {
         (Some(u32::MAX), Some(true))
     );
     assert_eq!(patch.will, connect("a").will);
+    assert_eq!(patch.instance.as_deref(), Some("mqtt-b"));
     assert!(matches!(
         mock.connect(&device(), &connect("no")),
         Ok(Connecting::Reject { code: 0x85, .. })
@@ -315,7 +316,7 @@ fn a_declaration_says_what_the_trait_says() {
     // SAFETY: it was made above and lives until the end of this test.
     let read = unsafe { abi::read_prefix(declared.as_ptr()) }.unwrap();
     assert_eq!(read.magic.to_le_bytes(), *b"DUNLIN\0\0");
-    assert_eq!((read.abi_major, read.abi_minor, read.min_minor), (1, 0, 0));
+    assert_eq!((read.abi_major, read.abi_minor, read.min_minor), (1, 1, 0));
     assert_eq!(read.hooks.count_ones() as usize, Hook::ALL.len());
     assert_eq!(read.payload, 1 << abi::HOOK_AUTHORIZE_PUBLISH);
     assert_ne!(read.waits & (1 << abi::HOOK_AUTHENTICATE), 0);

@@ -13,16 +13,16 @@ use mlua::{Function, Value};
 use std::sync::Arc;
 
 impl Chain {
-    /// What becomes of a CONNECT. Patches are applied to `connect` on the way; anything else ends it.
-    pub async fn connect(&self, client: &Arc<Client>, connect: &mut Connect) -> ConnectChange {
+    /// What becomes of a CONNECT. Patches are applied to `connect` and `client` on the way; anything else ends it.
+    pub async fn connect(&self, client: &mut Arc<Client>, connect: &mut Connect) -> ConnectChange {
         const HOOK: Hook = Hook::Connect;
         let about = connect.username.clone().unwrap_or_default();
-        let subject = Subject {
-            hook: HOOK,
-            client: Some(client),
-            about: &about,
-        };
         for entry in self.asked(HOOK) {
+            let subject = Subject {
+                hook: HOOK,
+                client: Some(client),
+                about: &about,
+            };
             let begin = |state: &PolicyState, function: &Function| {
                 let table = connect_table(&state.sandbox().lua, connect);
                 let table = table.map_err(|error| Fault::from_lua(&error, None))?;
@@ -38,7 +38,12 @@ impl Chain {
                 .await;
             match answer {
                 Ok(ConnectChange::Pass) => {}
-                Ok(ConnectChange::Patch(patch)) => patch.apply(connect),
+                Ok(ConnectChange::Patch(mut patch)) => {
+                    if let Some(instance) = patch.instance.take() {
+                        *client = client.of_instance(instance);
+                    }
+                    patch.apply(connect);
+                }
                 Ok(end) => {
                     entry.count_denied();
                     return end;

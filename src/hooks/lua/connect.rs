@@ -8,7 +8,14 @@ use crate::hooks::sendable;
 use crate::hooks::verdict::{Connack, ConnackPatch, ConnectChange, ConnectPatch, WillChange};
 use mlua::{Lua, Table, Value};
 
-const PATCH: &[&str] = &["clean_start", "client_id", "keep_alive", "session_expiry", "will"];
+const PATCH: &[&str] = &[
+    "clean_start",
+    "client_id",
+    "instance",
+    "keep_alive",
+    "session_expiry",
+    "will",
+];
 const WILL: &[&str] = &["delay", "payload", "qos", "retain", "topic"];
 const CONNACK: &[&str] = &[
     "reason_string",
@@ -105,6 +112,7 @@ fn patch(table: &Table) -> Result<ConnectPatch, Fault> {
         keep_alive: fields.integer("keep_alive", "a number of seconds, 0 to 65,535")?,
         session_expiry: fields.integer("session_expiry", "a number of seconds, 0 to 4,294,967,295")?,
         will,
+        instance: fields.instance()?,
     })
 }
 

@@ -204,6 +204,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The id of an instance.
+    pub(crate) fn instance(&mut self) -> Result<Option<Arc<str>>, Fault> {
+        let Some(instance) = self.text("instance")? else {
+            return Ok(None);
+        };
+        sendable::instance(&instance).map_err(Fault::answer)?;
+        Ok(Some(instance.into()))
+    }
+
     pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {
         match self.get(name)? {
             Value::Nil => Ok(None),

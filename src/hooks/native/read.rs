@@ -85,6 +85,15 @@ impl Reader {
         Ok(Some(text))
     }
 
+    /// The id of an instance.
+    pub(super) fn instance(self, slice: Slice) -> Result<Option<Arc<str>>, Fault> {
+        let Some(id) = self.str("instance", slice)? else {
+            return Ok(None);
+        };
+        sendable::instance(id).map_err(wrong)?;
+        Ok(Some(id.into()))
+    }
+
     pub(super) fn text(self, name: &str, slice: Slice) -> Result<Option<String>, Fault> {
         Ok(self.str(name, slice)?.map(str::to_owned))
     }
@@ -321,6 +330,7 @@ impl Reader {
             keep_alive: self.integer("keep_alive", raw.keep_alive)?,
             session_expiry: self.integer("session_expiry", raw.session_expiry)?,
             will,
+            instance: self.instance(raw.instance)?,
         })
     }
 

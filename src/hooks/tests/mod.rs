@@ -8,6 +8,7 @@ mod built;
 mod chain;
 mod declarations;
 mod hostile;
+mod logins;
 mod modules;
 mod plugins;
 mod policies;

@@ -327,6 +327,6 @@ fn what_two_versions_say_of_themselves_can_be_compared() {
         panic!("{sources:?}")
     };
     assert_eq!(file, "stamp.so");
-    let begins = "compiled plugin stamp v0000001, plugin ABI 1.0\nhooks: publish, limit\nsha256: ";
+    let begins = "compiled plugin stamp v0000001, plugin ABI 1.1\nhooks: publish, limit\nsha256: ";
     assert!(text.starts_with(begins), "{text}");
 }

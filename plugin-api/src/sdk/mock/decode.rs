@@ -160,6 +160,7 @@ impl Reader {
             session_expiry: self.number("session_expiry", raw.session_expiry),
             remove_will: raw.remove_will == 1,
             will: will.map(|will| self.will(will)),
+            instance: self.text("instance", raw.instance),
         }
     }
 
