@@ -168,12 +168,14 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
+type View = BTreeMap<RecordKey, Arc<Record>>;
+
 /// All records.
 pub struct Registry {
-    view: RwLock<BTreeMap<RecordKey, Arc<Record>>>,
+    view: Arc<RwLock<View>>,
     keeper: Arc<dyn Keeper>,
     /// One writer at a time: what is durable and what is seen change in the same order.
-    writing: Mutex<()>,
+    writing: Arc<Mutex<()>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -203,11 +205,11 @@ impl Registry {
         Ok(Self::with(view, keeper))
     }
 
-    fn with(view: BTreeMap<RecordKey, Arc<Record>>, keeper: Arc<dyn Keeper>) -> Self {
+    fn with(view: View, keeper: Arc<dyn Keeper>) -> Self {
         Self {
-            view: RwLock::new(view),
+            view: Arc::new(RwLock::new(view)),
             keeper,
-            writing: Mutex::new(()),
+            writing: Arc::default(),
             changes: broadcast::channel(CHANGES).0,
         }
     }
@@ -287,27 +289,25 @@ impl Registry {
     /// # Errors
     /// None of them was made, and why.
     pub async fn write(&self, writes: Vec<Write>) -> Result<(), RegistryError> {
-        let _one = self.writing.lock().await;
+        let one = Arc::clone(&self.writing).lock_owned().await;
         let changes = self.plan(writes)?;
-        let keeper = Arc::clone(&self.keeper);
-        let kept = tokio::task::spawn_blocking(move || keeper.keep(&changes).map(|()| changes)).await;
-        let changes = match kept {
-            Ok(kept) => kept?,
-            Err(error) => return Err(StoreError::Failed(error.to_string()).into()),
-        };
-        {
-            let mut view = self.view.write();
-            for change in &changes {
-                match &change.record {
-                    Some(record) => view.insert(change.key.clone(), Arc::clone(record)),
-                    None => view.remove(&change.key),
-                };
+        let (keeper, view) = (Arc::clone(&self.keeper), Arc::clone(&self.view));
+        let tell = self.changes.clone();
+        // All of it in one piece: whoever asked may go away meanwhile, and what is kept has to be seen all the same, before
+        // the next change is thought of.
+        let work = move || {
+            keeper.keep(&changes)?;
+            see(&view, &changes);
+            for change in changes {
+                let _nobody = tell.send(change);
             }
+            drop(one);
+            Ok(())
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => Err(StoreError::Failed(error.to_string()).into()),
         }
-        for change in changes {
-            let _nobody = self.changes.send(change);
-        }
-        Ok(())
     }
 
     /// The same for one record that is to be there.
@@ -358,6 +358,17 @@ impl Registry {
             Ok(Change { key, record })
         };
         writes.into_iter().map(one).collect()
+    }
+}
+
+/// From now on readers see these.
+fn see(view: &RwLock<View>, changes: &[Change]) {
+    let mut view = view.write();
+    for change in changes {
+        match &change.record {
+            Some(record) => view.insert(change.key.clone(), Arc::clone(record)),
+            None => view.remove(&change.key),
+        };
     }
 }
 

@@ -1,3 +1,5 @@
+mod abandoned;
+
 use super::*;
 use serde_json::json;
 
