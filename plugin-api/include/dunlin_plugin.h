@@ -944,6 +944,11 @@ typedef struct DunlinGrant {
   struct DunlinOptInt maximum_packet_size;
   // Authentication Data of CONNACK or AUTH.
   struct DunlinSlice data;
+  // Since 1.1. Whether the client id may have any form, and not that of `GroupID@@@DeviceID` alone: 0 or 1.
+  struct DunlinOptInt any_client_id;
+  // Since 1.1. Records of the client's instance in the registry, as `kind/name`: when one appears, changes or goes, the login
+  // ends then, and `expiring` is asked.
+  struct DunlinSliceList depends;
 } DunlinGrant;
 
 // What `connect` changes. What is not there stays.
@@ -1054,6 +1059,13 @@ typedef struct DunlinControlled {
   struct DunlinNewMessageList messages;
   // When the login ends now, in seconds since 1970.
   struct DunlinOptNum expires_at;
+  // Since 1.1. What later hooks read as `ctx.attrs` from now on: the text of a JSON object.
+  struct DunlinSlice attrs;
+  // Since 1.1. The client's own rules from now on, as in a grant; an empty list for none.
+  struct DunlinSlice acl;
+  // Since 1.1. The records that the login depends on from now on. A null `items` leaves them as they are; for none, `items` is
+  // not null and `len` is 0.
+  struct DunlinSliceList depends;
 } DunlinControlled;
 
 // What became of one message of a rule's batch. It never grows.

@@ -89,11 +89,16 @@
 ---@field receive_maximum integer? # Receive Maximum, in messages
 ---@field maximum_packet_size integer? # Maximum Packet Size, in bytes
 ---@field data string? # Authentication Data of CONNACK or AUTH
+---@field any_client_id boolean? # whether the client id may have any form, and not that of `GroupID@@@DeviceID` alone
+---@field depends string[]? # records of the client's instance in the registry, as `kind/name`, 64 at most: when one appears, changes or goes, the login ends then, and `expiring` is asked
 
 ---What is done about a login.
 ---@class dunlin.Controlled
 ---@field messages dunlin.NewMessage[]? # messages to the client itself, whatever it is subscribed to
 ---@field expires_at number? # when the login ends now, in seconds since 1970
+---@field attrs table? # what later hooks read as `ctx.attrs` from now on; to them it is a new client, as after it has authenticated again
+---@field acl string[][]? # the client's own rules from now on; an empty list for none
+---@field depends string[]? # the records that the login depends on from now on, as `kind/name`; an empty list for none
 
 ---A CONNACK that is about to be sent.
 ---@class dunlin.Connack

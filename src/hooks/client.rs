@@ -88,6 +88,12 @@ impl Client {
         self.rebuilt(grant.attrs.clone(), grant.acl.clone())
     }
 
+    /// The same client with new attributes, new rules of its own, or both.
+    pub fn renewed(&self, attrs: Option<Map<String, Value>>, acl: Option<Arc<Acl>>) -> Arc<Self> {
+        let attrs = attrs.unwrap_or_else(|| self.attrs.clone());
+        self.rebuilt(attrs, acl.or_else(|| self.acl.clone()))
+    }
+
     /// The same client as one of another instance; a new `ctx` to every policy.
     pub fn of_instance(&self, instance: Arc<str>) -> Arc<Self> {
         let parts = ClientParts {

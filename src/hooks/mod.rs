@@ -26,6 +26,7 @@ mod client;
 mod codes;
 mod counters;
 mod declare;
+mod depends;
 pub mod describe;
 mod error;
 mod export;
@@ -59,6 +60,7 @@ pub use chain::{
 pub use client::{Client, ClientParts, TlsInfo};
 pub use counters::{EntryCounters, EntryTotals, HookMetrics, HookTotals, Latency};
 pub use declare::CALLED;
+pub use depends::Depends;
 pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use export::PolicyMetrics;

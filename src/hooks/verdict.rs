@@ -2,6 +2,8 @@
 
 use super::acl::Acl;
 use super::cache::CacheRule;
+use super::client::Client;
+use super::depends::Depends;
 use crate::codec::{Connect, QoS, ReasonCode};
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -45,6 +47,10 @@ pub struct Grant {
     pub acl: Option<Arc<Acl>>,
     /// Authentication Data for CONNACK (or for the last AUTH), when an exchange ends in a yes.
     pub data: Option<Bytes>,
+    /// The client id may have any form.
+    pub any_client_id: bool,
+    /// Records that the login rests on.
+    pub depends: Depends,
 }
 
 /// What a policy may set for a session when it lets a client in.
@@ -326,15 +332,33 @@ pub struct Controlled {
     pub messages: Vec<NewMessage>,
     /// A new end of its login, in seconds since 1970.
     pub expires_at: Option<f64>,
+    /// New attributes.
+    pub attrs: Option<Map<String, Value>>,
+    /// New rules of its own.
+    pub acl: Option<Arc<Acl>>,
+    /// Other records that its login rests on.
+    pub depends: Option<Depends>,
     /// The end of its connection.
     pub disconnect: Option<(ReasonCode, Arc<str>)>,
 }
 
 impl Controlled {
+    /// What it makes of the client: nothing, unless its login is to bring something else.
+    #[must_use]
+    pub fn renewed(&self, client: &Client) -> Option<Arc<Client>> {
+        if self.attrs.is_none() && self.acl.is_none() {
+            return None;
+        }
+        Some(client.renewed(self.attrs.clone(), self.acl.clone()))
+    }
+
     /// Adds what another entry wants.
     pub(crate) fn merge(&mut self, later: Controlled) {
         self.messages.extend(later.messages);
         self.expires_at = later.expires_at.or(self.expires_at);
+        self.attrs = later.attrs.or(self.attrs.take());
+        self.acl = later.acl.or(self.acl.take());
+        self.depends = later.depends.or(self.depends.take());
         self.disconnect = self.disconnect.take().or(later.disconnect);
     }
 }

@@ -105,15 +105,9 @@ impl Shard {
                     grant.data.as_deref(),
                     None,
                 );
-                // New attributes make a new client to the policies: what was kept for the old one is void.
-                live.client = live.client.granted(&grant);
-                live.kept.clear();
-                live.memo = None;
-                let client = Arc::clone(&live.client);
-                self.hooks.is_in(&client);
+                let client = live.client.granted(&grant);
+                self.is_now(at, client);
                 self.login_expires(at, grant.expires_at);
-                // It may have lost what the old one had.
-                self.withdraw_unless_watched(at);
             }
             // [MQTT-4.12.1-2]. The policy names a code of CONNACK.
             AuthDecision::Deny { code, reason } => {
@@ -121,6 +115,20 @@ impl Shard {
             }
         }
         Ok(())
+    }
+}
+
+impl Shard {
+    /// From now on the client in `at` is this one to the policies: it has another login, or its login brings something else.
+    pub(super) fn is_now(&mut self, at: u32, client: Arc<Client>) {
+        self.hooks.is_in(&client);
+        let Some(live) = self.live(at) else { return };
+        live.client = client;
+        // What was kept for the old one is void.
+        live.kept.clear();
+        live.memo = None;
+        // It may have lost what the old one had.
+        self.withdraw_unless_watched(at);
     }
 }
 

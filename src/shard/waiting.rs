@@ -227,11 +227,15 @@ impl Shard {
 
     /// Does what a policy wants done about a client's login.
     pub(super) fn carry_out(&mut self, at: u32, wanted: Controlled) -> Result<(), Close> {
-        for message in wanted.messages {
-            self.send_to(at, &message);
+        for message in &wanted.messages {
+            self.send_to(at, message);
         }
         if let Some(expires_at) = wanted.expires_at {
             self.login_expires(at, Some(expires_at));
+        }
+        let renewed = self.live(at).and_then(|live| wanted.renewed(&live.client));
+        if let Some(client) = renewed {
+            self.is_now(at, client);
         }
         match wanted.disconnect {
             Some((code, reason)) => Err(Close::new(code, reason.to_string())),

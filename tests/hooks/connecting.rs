@@ -1,7 +1,7 @@
 //! connect, connack, authenticate's grants, expiring, control, session events and the life of a policy.
 
 use crate::Scripted;
-use crate::support::{Connect, PUBACK, PUBLISH, V5, V311, Will, publish};
+use crate::support::{Client, Connect, PUBACK, PUBLISH, V5, V311, Will, publish};
 
 #[test]
 fn connect_patches_rejects_and_redirects() {
@@ -56,6 +56,46 @@ fn connect_says_which_instance_a_client_is_of() {
     broker.until_log("c asks to come into mqtt-two");
     one.ping();
     two.ping();
+}
+
+#[test]
+fn a_renewed_login_brings_something_else() {
+    let broker = Scripted::start(
+        r#"
+        local function may(ctx, topic)
+            if string.sub(topic, 1, 4) == "acl/" then return "next" end
+            return if topic == ctx.attrs.may then "allow" else "deny"
+        end
+        return {
+            owns = { "$SYS/uploadToken" },
+            authenticate = function(ctx)
+                return "allow", { attrs = { may = "old" }, acl = { { "allow", "all", "acl/old" }, { "deny", "all", "acl/#" } } }
+            end,
+            authorize_publish = may,
+            authorize_subscribe = may,
+            control = function(ctx, msg)
+                return { attrs = { may = "new" }, acl = { { "allow", "all", "acl/new" }, { "deny", "all", "acl/#" } } }
+            end,
+        }"#,
+    );
+    let mut client = Connect::v5("c").to(&broker.broker);
+    let may = |client: &mut Client, topic: &str, code: u8| {
+        client.publish(publish(topic, "x").qos(1, 1));
+        client.expect_ack(PUBACK, 1, code);
+    };
+    assert_eq!(client.subscribe("old", 0).codes, [0]);
+    assert_eq!(client.subscribe("acl/old", 0).codes, [0]);
+    for topic in ["acl/new", "new"] {
+        may(&mut client, topic, 0x87);
+    }
+    client.publish(publish("$SYS/uploadToken", "x").qos(1, 7));
+    client.expect_ack(PUBACK, 7, 0);
+    for (topic, code) in [("acl/new", 0x10), ("new", 0x10), ("acl/old", 0x87), ("old", 0x87)] {
+        may(&mut client, topic, code);
+    }
+    // It has lost what it had subscribed to by the old one.
+    broker.until_log("filter=\"old\"");
+    broker.until_log("filter=\"acl/old\"");
 }
 
 #[test]

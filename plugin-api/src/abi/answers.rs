@@ -28,6 +28,11 @@ pub struct Grant {
     pub maximum_packet_size: OptInt,
     /// Authentication Data of CONNACK or AUTH.
     pub data: Slice,
+    /// Since 1.1. Whether the client id may have any form, and not that of `GroupID@@@DeviceID` alone: 0 or 1.
+    pub any_client_id: OptInt,
+    /// Since 1.1. Records of the client's instance in the registry, as `kind/name`: when one appears, changes or goes, the login
+    /// ends then, and `expiring` is asked.
+    pub depends: SliceList,
 }
 
 /// What `connect` changes. What is not there stays.
@@ -152,6 +157,13 @@ pub struct Controlled {
     pub messages: NewMessageList,
     /// When the login ends now, in seconds since 1970.
     pub expires_at: OptNum,
+    /// Since 1.1. What later hooks read as `ctx.attrs` from now on: the text of a JSON object.
+    pub attrs: Slice,
+    /// Since 1.1. The client's own rules from now on, as in a grant; an empty list for none.
+    pub acl: Slice,
+    /// Since 1.1. The records that the login depends on from now on. A null `items` leaves them as they are; for none, `items` is
+    /// not null and `len` is 0.
+    pub depends: SliceList,
 }
 
 /// What became of one message of a rule's batch. It never grows.

@@ -110,7 +110,7 @@ const CONTROL_RESULTS: &[Form] = &[
     Form::table(
         &CONTROLLED,
         "{ messages = {}, expires_at = 1800000000 }",
-        "the client is sent these messages, and its login ends at another time",
+        "the client is sent these messages, and its login ends at another time, or brings something else",
     ),
 ];
 
@@ -127,7 +127,9 @@ pub(super) const EXPIRING: Description = Description {
     results: CONTROL_RESULTS,
     waits: Waits::Always,
     failure: "nothing happens",
-    notes: "Every policy that has the hook is asked; what they say adds up.",
+    notes: "It is called five minutes before a login ends, when it ends, and when a record changed that it depends on: it ends then. The \
+            login goes on if a policy names a new end; otherwise the connection ends once the messages are sent. Every policy that has \
+            the hook is asked; what they say adds up.",
     ..PLAIN
 };
 

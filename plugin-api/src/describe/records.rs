@@ -274,6 +274,17 @@ pub static GRANT: Record = record(
             "Maximum Packet Size, in bytes",
         ),
         Field::maybe("data", Type::Bytes, "Authentication Data of CONNACK or AUTH"),
+        Field::maybe(
+            "any_client_id",
+            Type::Boolean,
+            "whether the client id may have any form, and not that of `GroupID@@@DeviceID` alone",
+        ),
+        Field::maybe(
+            "depends",
+            Type::List(&Type::Text),
+            "records of the client's instance in the registry, as `kind/name`, 64 at most: when one appears, changes or goes, the login \
+             ends then, and `expiring` is asked",
+        ),
     ],
 );
 
@@ -291,6 +302,21 @@ pub static CONTROLLED: Record = record(
             "expires_at",
             Type::Number,
             "when the login ends now, in seconds since 1970",
+        ),
+        Field::maybe(
+            "attrs",
+            Type::Map,
+            "what later hooks read as `ctx.attrs` from now on; to them it is a new client, as after it has authenticated again",
+        ),
+        Field::maybe(
+            "acl",
+            Type::List(&Type::List(&Type::Text)),
+            "the client's own rules from now on; an empty list for none",
+        ),
+        Field::maybe(
+            "depends",
+            Type::List(&Type::Text),
+            "the records that the login depends on from now on, as `kind/name`; an empty list for none",
         ),
     ],
 );

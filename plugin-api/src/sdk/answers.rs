@@ -60,6 +60,11 @@ pub struct Grant {
     pub maximum_packet_size: Option<u32>,
     /// Authentication Data of CONNACK or AUTH.
     pub data: Option<Vec<u8>>,
+    /// Whether the client id may have any form, and not that of `GroupID@@@DeviceID` alone.
+    pub any_client_id: bool,
+    /// Records of the client's instance in the registry, as `kind/name`: when one appears, changes or goes, the login ends then,
+    /// and `expiring` is asked.
+    pub depends: Vec<String>,
 }
 
 /// What `authorize_*` and `p2p` say.
@@ -145,13 +150,19 @@ pub enum Controlling {
     },
 }
 
-/// Messages to a client, and a new end of its login.
+/// Messages to a client, a new end of its login, and what that brings from now on. What is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Controlled {
     /// Messages to the client itself, whatever it is subscribed to.
     pub messages: Vec<NewMessage>,
     /// When the login ends now, in seconds since 1970.
     pub expires_at: Option<f64>,
+    /// What later hooks read as the client's attributes from now on: a JSON object.
+    pub attrs: Option<Value>,
+    /// The client's own rules from now on.
+    pub acl: Option<Vec<Vec<String>>>,
+    /// The records that the login depends on from now on.
+    pub depends: Option<Vec<String>>,
 }
 
 /// Changes of a CONNECT: what is `None` stays.

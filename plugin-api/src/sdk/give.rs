@@ -2,6 +2,7 @@
 
 use super::answers::*;
 use crate::abi::{self, OptInt, OptNum, Outcome, Pair, PairList, Prefixed, Slice, SliceList};
+use serde_json::Value;
 
 /// An answer that can be given to the host. The types that hooks answer with are all there are.
 pub trait Give: Send + 'static {
@@ -144,6 +145,17 @@ pub(super) fn with_texts<R>(of: &[String], then: impl FnOnce(SliceList) -> R) ->
     then(SliceList::of(&slices))
 }
 
+/// A list that may not be there at all, which is another thing than an empty one: its `items` are null then.
+fn with_opt_texts<R>(of: &Option<Vec<String>>, then: impl FnOnce(SliceList) -> R) -> R {
+    match of {
+        Some(of) => with_texts(of, then),
+        None => then(SliceList {
+            items: std::ptr::null(),
+            len: 0,
+        }),
+    }
+}
+
 impl Give for Login {
     fn plain(&self) -> Option<i32> {
         match self {
@@ -159,20 +171,24 @@ impl Give for Login {
             Login::Allow(grant) => {
                 let attrs = (!grant.attrs.is_null()).then(|| grant.attrs.to_string());
                 let acl = (!grant.acl.is_empty()).then(|| serde_json::json!(grant.acl).to_string());
-                let raw = abi::Grant {
-                    attrs: opt_text(&attrs),
-                    acl: opt_text(&acl),
-                    expires_at: grant.expires_at.into(),
-                    keep_alive: grant.keep_alive.into(),
-                    session_expiry: grant.session_expiry.into(),
-                    receive_maximum: grant.receive_maximum.into(),
-                    maximum_packet_size: grant.maximum_packet_size.into(),
-                    data: opt_bytes(&grant.data),
-                    ..abi::Grant::blank()
-                };
-                to(&Outcome {
-                    grant: &raw const raw,
-                    ..blank(abi::ALLOW)
+                with_texts(&grant.depends, |depends| {
+                    let raw = abi::Grant {
+                        attrs: opt_text(&attrs),
+                        acl: opt_text(&acl),
+                        expires_at: grant.expires_at.into(),
+                        keep_alive: grant.keep_alive.into(),
+                        session_expiry: grant.session_expiry.into(),
+                        receive_maximum: grant.receive_maximum.into(),
+                        maximum_packet_size: grant.maximum_packet_size.into(),
+                        data: opt_bytes(&grant.data),
+                        any_client_id: grant.any_client_id.then_some(true).into(),
+                        depends,
+                        ..abi::Grant::blank()
+                    };
+                    to(&Outcome {
+                        grant: &raw const raw,
+                        ..blank(abi::ALLOW)
+                    });
                 });
             }
             Login::Deny { code, reason } => to(&Outcome {
@@ -399,14 +415,24 @@ impl Give for Controlling {
         match self {
             Controlling::Pass => to(&blank(abi::PASS)),
             Controlling::Do(what) => with_messages(&what.messages, |messages| {
-                let raw = abi::Controlled {
-                    messages,
-                    expires_at: what.expires_at.into(),
-                    ..abi::Controlled::blank()
-                };
-                to(&Outcome {
-                    controlled: &raw const raw,
-                    ..blank(abi::CHANGE)
+                with_opt_texts(&what.depends, |depends| {
+                    let attrs = what.attrs.as_ref().map(Value::to_string);
+                    let acl = what
+                        .acl
+                        .as_ref()
+                        .map(|rules| serde_json::json!(rules).to_string());
+                    let raw = abi::Controlled {
+                        messages,
+                        expires_at: what.expires_at.into(),
+                        attrs: opt_text(&attrs),
+                        acl: opt_text(&acl),
+                        depends,
+                        ..abi::Controlled::blank()
+                    };
+                    to(&Outcome {
+                        controlled: &raw const raw,
+                        ..blank(abi::CHANGE)
+                    });
                 });
             }),
             Controlling::Disconnect { code, reason } => to(&Outcome {

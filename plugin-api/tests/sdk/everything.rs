@@ -125,6 +125,8 @@ impl Plugin for Everything {
                 receive_maximum: Some(1),
                 maximum_packet_size: Some(0),
                 data: Some(Vec::new()),
+                any_client_id: true,
+                depends: vec!["key/a".to_owned(), "group/GID_a".to_owned()],
             })
             .into(),
             Some("later") => {
@@ -178,6 +180,9 @@ impl Plugin for Everything {
         Controlling::Do(Controlled {
             messages: vec![NewMessage::new("$SYS/soon", b"soon".to_vec())],
             expires_at: Some(event.expires_at + 1.0),
+            attrs: Some(json!({ "role": "reader" })),
+            acl: Some(Vec::new()),
+            depends: (event.expires_at > 1.0).then(Vec::new),
         })
         .into()
     }

@@ -49,6 +49,10 @@ fn logins_answer_now_and_later_and_not_at_all() {
         panic!()
     };
     assert_eq!(grant.attrs, json!({ "role": "meter" }));
+    assert_eq!(
+        (grant.any_client_id, &*grant.depends),
+        (true, &["key/a".to_owned(), "group/GID_a".to_owned()][..])
+    );
     assert_eq!(grant.acl, [["allow", "publish", "a/#"]]);
     assert_eq!((grant.expires_at, grant.keep_alive), (Some(1.5), Some(u16::MAX)));
     assert_eq!(
@@ -173,6 +177,16 @@ fn every_other_hook_goes_there_and_back() {
         panic!()
     };
     assert_eq!((done.expires_at, done.messages.len()), (Some(2.0), 1));
+    assert_eq!(
+        (done.attrs, done.acl),
+        (Some(json!({ "role": "reader" })), Some(Vec::new()))
+    );
+    // No word about them is another thing than a word that there are none.
+    assert_eq!(done.depends, None);
+    let Ok(Controlling::Do(done)) = mock.expiring(&c, 2.0, false) else {
+        panic!()
+    };
+    assert_eq!(done.depends, Some(Vec::new()));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::publish::PublishEvent;
 use super::{Chain, Subject};
 use crate::hooks::client::Client;
-use crate::hooks::lua::answer::control_answer;
+use crate::hooks::lua::answer::{Said, control_answer};
+use crate::hooks::lua::convert::Converter;
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::message::{Message, Shown};
 use crate::hooks::lua::state::PolicyState;
@@ -52,7 +53,7 @@ impl Chain {
             .ask_waiting(
                 subject,
                 begin,
-                |_, said| control_answer(Hook::Control, said),
+                |state, said| read(Hook::Control, state, said),
                 |desk| desk.control(client, &shown),
             )
             .await;
@@ -78,7 +79,7 @@ impl Chain {
                 .ask_waiting(
                     subject,
                     begin,
-                    |_, said| control_answer(Hook::Expiring, said),
+                    |state, said| read(Hook::Expiring, state, said),
                     |desk| desk.expiring(client, expires_at, ended),
                 )
                 .await;
@@ -88,4 +89,11 @@ impl Chain {
         }
         all
     }
+}
+
+fn read(hook: Hook, state: &PolicyState, said: &Said) -> Result<Controlled, Fault> {
+    let sandbox = state.sandbox();
+    control_answer(hook, said, &|value| {
+        Converter::small(&sandbox.lua, &sandbox.limits).make_json(value)
+    })
 }

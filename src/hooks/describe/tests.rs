@@ -217,7 +217,7 @@ fn tables_are_read_as_described() {
         ),
         (fault(connack_change(&said(WRONG))), &records::CONNACK_PATCH),
         (
-            fault(control_answer(Hook::Control, &said(WRONG))),
+            fault(control_answer(Hook::Control, &said(WRONG), &to_json)),
             &records::CONTROLLED,
         ),
         (

@@ -1,18 +1,18 @@
 //! What a policy's function returned, read strictly: an answer that is none is an error, never a guess.
 
 use super::fault::Fault;
+use super::grant::{controlled, grant};
 use super::kind;
-use super::message::{DELIVER_FIELDS, Fields, PATCH_FIELDS, WILL_FIELDS, new_message, patch, qos_of};
+use super::message::{DELIVER_FIELDS, Fields, PATCH_FIELDS, WILL_FIELDS, patch, qos_of};
 use crate::codec::{QoS, ReasonCode};
-use crate::hooks::acl::{Acl, Rule};
 use crate::hooks::codes;
 use crate::hooks::suggest;
-use crate::hooks::verdict::{Controlled, Grant, NewMessage, Patch, Routed, SessionSettings};
+use crate::hooks::verdict::{Controlled, Grant, NewMessage, Patch, Routed};
 use crate::topic;
 use bytes::Bytes;
 use dunlin_plugin_api::Hook;
-use mlua::{MultiValue, Table, Value};
-use serde_json::{Map, Value as Json};
+use mlua::{MultiValue, Value};
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// What one entry says to a question of authorization; `T` comes with a yes.
@@ -168,7 +168,7 @@ pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result
     match said.word {
         Some(Word::Allow) => match first {
             Value::Nil => Ok(LoginVote::Allow(Box::default())),
-            Value::Table(_) => grant(first, to_json).map(|grant| LoginVote::Allow(Box::new(grant))),
+            Value::Table(table) => grant(table, to_json).map(|grant| LoginVote::Allow(Box::new(grant))),
             other => Err(Fault::answer(format!(
                 "{hook} returned \"allow\" and {}; what is granted is a table, such as {{ attrs = {{ role = \"meter\" }} }}",
                 show(other)
@@ -207,77 +207,6 @@ pub(crate) fn login_vote(hook: &str, said: &Said, to_json: ToJson<'_>) -> Result
 
 /// How much of a reason is kept, in bytes: answers are cached, and CONNACK has little room.
 pub(crate) const MAX_REASON: usize = 1024;
-/// How many rules a login may bring: they are kept with the connection and gone through for every question.
-pub(crate) const MAX_RULES: usize = 256;
-
-const GRANT_FIELDS: &[&str] = &[
-    "acl",
-    "attrs",
-    "data",
-    "expires_at",
-    "keep_alive",
-    "maximum_packet_size",
-    "receive_maximum",
-    "session_expiry",
-];
-
-fn grant(value: &Value, to_json: ToJson<'_>) -> Result<Grant, Fault> {
-    let Some(table) = value.as_table() else {
-        return Ok(Grant::default());
-    };
-    let mut fields = Fields::of("what \"allow\" grants", table, GRANT_FIELDS)?;
-    let session = SessionSettings {
-        keep_alive: fields.integer("keep_alive", "a number of seconds, 0 to 65,535")?,
-        session_expiry: fields.integer("session_expiry", "a number of seconds, 0 to 4,294,967,295")?,
-        receive_maximum: fields.integer("receive_maximum", "a number of messages, 1 to 65,535")?,
-        maximum_packet_size: fields
-            .integer("maximum_packet_size", "a number of bytes, 1 to 4,294,967,295")?,
-    };
-    // Zero is a Protocol Error for both in CONNACK (MQTT 5, 3.2.2.3.3 and 3.2.2.3.6), so it must not get that far.
-    if session.receive_maximum == Some(0) || session.maximum_packet_size == Some(0) {
-        return Err(Fault::answer(
-            "`receive_maximum` and `maximum_packet_size` must not be 0",
-        ));
-    }
-    let attrs = match fields.table("attrs")? {
-        None => Map::new(),
-        Some(attrs) => match to_json(&Value::Table(attrs)).map_err(|e| Fault::from_lua(&e, None))? {
-            Json::Object(attrs) => attrs,
-            _ => {
-                return Err(Fault::answer(
-                    "`attrs` has named fields, such as { role = \"meter\" }; it is a list",
-                ));
-            }
-        },
-    };
-    Ok(Grant {
-        acl: fields.table("acl")?.map(|rules| acl(&rules)).transpose()?,
-        expires_at: fields.number("expires_at", "a time, in seconds since 1970")?,
-        attrs,
-        session,
-        data: fields.bytes("data")?,
-    })
-}
-
-/// The rules that a login brings: `{ { "allow", "publish", "a/#" }, ... }`.
-fn acl(rules: &Table) -> Result<Arc<Acl>, Fault> {
-    let wrong = |n: usize, what: String| {
-        Fault::answer(format!(
-            "rule {n} of `acl`: {what}; a rule is {{ \"allow\", \"publish\", \"a/#\" }}"
-        ))
-    };
-    let mut read = Vec::new();
-    for (n, rule) in rules.sequence_values::<Table>().enumerate() {
-        if n >= MAX_RULES {
-            return Err(Fault::answer(format!("`acl` has more than {MAX_RULES} rules")));
-        }
-        let parts = rule.and_then(|rule| Ok((rule.raw_get(1)?, rule.raw_get(2)?, rule.raw_get(3)?)));
-        let (effect, action, filter): (String, String, String) =
-            parts.map_err(|_| wrong(n + 1, "it does not consist of three strings".into()))?;
-        read.push(Rule::parse(&effect, &action, &filter).map_err(|what| wrong(n + 1, what))?);
-    }
-    Ok(Arc::new(Acl::new(read)))
-}
 
 /// A reason code that PUBACK, PUBREC and SUBACK all know (MQTT 5, table 2-6).
 fn refusal_code(hook: &str, value: &Value) -> Result<ReasonCode, Fault> {
@@ -366,8 +295,8 @@ pub(crate) fn p2p_vote(said: &Said) -> Result<Vote<()>, Fault> {
     publish_vote(Hook::P2p.name(), said)
 }
 
-/// Nothing · `"disconnect", code, reason` · `{ messages = {...}, expires_at = n }`.
-pub(crate) fn control_answer(hook: Hook, said: &Said) -> Result<Controlled, Fault> {
+/// Nothing · `"disconnect", code, reason` · `{ messages = {...}, expires_at = n, ... }`.
+pub(crate) fn control_answer(hook: Hook, said: &Said, to_json: ToJson<'_>) -> Result<Controlled, Fault> {
     match (said.word, &said.other) {
         (Some(Word::Pass), _) | (None, Value::Nil) => Ok(Controlled::default()),
         (Some(Word::Disconnect), _) => {
@@ -390,22 +319,7 @@ pub(crate) fn control_answer(hook: Hook, said: &Said) -> Result<Controlled, Faul
                 ..Controlled::default()
             })
         }
-        (None, Value::Table(table)) => {
-            let what = format!("what `{hook}` returned");
-            let mut fields = Fields::of(&what, table, &["expires_at", "messages"])?;
-            let mut messages = Vec::new();
-            if let Some(list) = fields.table("messages")? {
-                for message in list.sequence_values::<Value>() {
-                    let message = message.map_err(|error| Fault::from_lua(&error, None))?;
-                    messages.push(new_message("a message in `messages`", &message)?);
-                }
-            }
-            Ok(Controlled {
-                messages,
-                expires_at: fields.number("expires_at", "a time, in seconds since 1970")?,
-                disconnect: None,
-            })
-        }
+        (None, Value::Table(table)) => controlled(&format!("what `{hook}` returned"), table, to_json),
         _ => Err(Fault::answer(format!(
             "{hook} returned {}; return nothing, \"disconnect\", code, reason, or a table such as {{ messages = {{}}, expires_at = 0 }}",
             said.show()

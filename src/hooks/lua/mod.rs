@@ -9,6 +9,7 @@ pub(crate) mod decode;
 pub(crate) mod fair;
 pub(crate) mod fault;
 pub(crate) mod filters;
+pub(crate) mod grant;
 pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod sandbox;

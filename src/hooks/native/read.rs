@@ -6,8 +6,10 @@
 
 use crate::codec::{QoS, ReasonCode, SubscribeFilter};
 use crate::hooks::acl::{Acl, Rule};
-use crate::hooks::lua::answer::{MAX_REASON, MAX_RULES};
+use crate::hooks::depends::Depends;
+use crate::hooks::lua::answer::MAX_REASON;
 use crate::hooks::lua::fault::Fault;
+use crate::hooks::lua::grant::MAX_RULES;
 use crate::hooks::lua::message::qos_of;
 use crate::hooks::sendable::{self, TEXT};
 use crate::hooks::verdict::{
@@ -17,7 +19,7 @@ use crate::hooks::verdict::{
 use crate::topic;
 use bytes::Bytes;
 use dunlin_plugin_api::abi::{self, OptInt, OptNum, PairList, Prefixed, Slice, SliceList, read_prefix};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -285,19 +287,28 @@ impl Reader {
         if session.receive_maximum == Some(0) || session.maximum_packet_size == Some(0) {
             return Err(wrong("`receive_maximum` and `maximum_packet_size` must not be 0"));
         }
-        let attrs = match self.slice(raw.attrs).map(serde_json::from_slice) {
-            None => serde_json::Map::new(),
-            Some(Ok(Json::Object(attrs))) => attrs,
-            Some(Ok(_)) => return Err(wrong("`attrs` is no JSON object")),
-            Some(Err(error)) => return Err(wrong(format!("`attrs` is no JSON: {error}"))),
-        };
         Ok(Some(Grant {
-            attrs,
+            attrs: self.attrs(raw.attrs)?.unwrap_or_default(),
             session,
             expires_at: self.number("expires_at", raw.expires_at)?,
             acl: self.slice(raw.acl).map(acl).transpose()?,
             data: self.bytes(raw.data),
+            any_client_id: self.flag("any_client_id", raw.any_client_id)?.unwrap_or(false),
+            depends: self.depends(raw.depends)?,
         }))
+    }
+
+    fn attrs(self, slice: Slice) -> Result<Option<Map<String, Json>>, Fault> {
+        match self.slice(slice).map(serde_json::from_slice) {
+            None => Ok(None),
+            Some(Ok(Json::Object(attrs))) => Ok(Some(attrs)),
+            Some(Ok(_)) => Err(wrong("`attrs` is no JSON object")),
+            Some(Err(error)) => Err(wrong(format!("`attrs` is no JSON: {error}"))),
+        }
+    }
+
+    fn depends(self, list: SliceList) -> Result<Depends, Fault> {
+        Depends::on(self.texts("depends", list)?).map_err(wrong)
     }
 
     pub(super) fn connect_patch(self, pointer: *const abi::ConnectPatch) -> Result<ConnectPatch, Fault> {
@@ -400,6 +411,13 @@ impl Reader {
         Ok(Controlled {
             messages: self.messages("messages", raw.messages)?,
             expires_at: self.number("expires_at", raw.expires_at)?,
+            attrs: self.attrs(raw.attrs)?,
+            acl: self.slice(raw.acl).map(acl).transpose()?,
+            // Here alone a list that is not there is another thing than an empty one.
+            depends: match raw.depends.items.is_null() {
+                true => None,
+                false => Some(self.depends(raw.depends)?),
+            },
             disconnect: None,
         })
     }

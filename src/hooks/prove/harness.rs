@@ -162,7 +162,7 @@ fn check(lua: &Lua, host: &Host, hook: Hook, answer: &MultiValue) -> Result<(), 
         Hook::Route => route_change(&said).map(drop),
         Hook::Connect => connect_change(&said).map(drop),
         Hook::Connack => connack_change(&said).map(drop),
-        Hook::Control | Hook::Expiring => control_answer(hook, &said).map(drop),
+        Hook::Control | Hook::Expiring => control_answer(hook, &said, &to_json).map(drop),
         _ => Ok(()),
     }
 }

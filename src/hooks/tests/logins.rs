@@ -58,3 +58,85 @@ fn an_instance_that_cannot_be_one_is_no_answer() {
         );
     }
 }
+
+/// What a policy grants whose `authenticate` answers this.
+fn granted(answer: &str) -> Result<Grant, AuthDecision> {
+    let script = format!("return {{ authenticate = function(ctx) return \"allow\", {answer} end }}");
+    match Chain::of(&[&script]).shard().login(None) {
+        AuthDecision::Allow(grant) => Ok(grant),
+        other => Err(other),
+    }
+}
+
+#[test]
+fn a_login_depends_on_records_and_frees_the_client_id() {
+    let grant = granted(r#"{ any_client_id = true, depends = { "key/AK", "group/GID_a" } }"#).unwrap();
+    assert!(grant.any_client_id && grant.depends.has("key", "AK") && grant.depends.has("group", "GID_a"));
+    let grant = granted("{ depends = {} }").unwrap();
+    assert!(!grant.any_client_id && grant.depends.is_empty());
+    for wrong in [
+        "{ any_client_id = 1 }",
+        "{ depends = \"key/AK\" }",
+        "{ depends = { \"key\" } }",
+        "{ depends = { 7 } }",
+    ] {
+        let refused = granted(wrong).unwrap_err();
+        let failed = AuthDecision::Deny {
+            code: crate::codec::ReasonCode::SERVER_UNAVAILABLE,
+            reason: "policy `a` failed".into(),
+        };
+        assert_eq!(refused, failed, "{wrong}");
+    }
+}
+
+#[test]
+fn a_login_can_be_given_something_else_to_bring() {
+    let expiring = |scripts: &[&str]| {
+        let shard = Chain::of(scripts).shard();
+        let chain = shard.hooks.chain().clone();
+        (block(chain.expiring(&shard.client, 5.0, true)), shard)
+    };
+    let whole = r#"return { expiring = function(ctx, expires_at, ended) return {
+        expires_at = expires_at + 1, attrs = { role = "a" }, acl = {}, depends = { "key/AK" },
+    } end }"#;
+    let (all, _) = expiring(&[whole]);
+    assert_eq!(
+        (all.expires_at, &all.attrs.unwrap()["role"]),
+        (Some(6.0), &"a".into())
+    );
+    assert_eq!(all.acl, Some(Arc::default()));
+    assert!(all.depends.unwrap().has("key", "AK"));
+    // What a policy says nothing about stays what the one before it said.
+    let (both, _) = expiring(&[
+        whole,
+        r#"return { expiring = function() return { attrs = {}, depends = {} } end }"#,
+    ]);
+    assert_eq!(
+        (both.expires_at, both.attrs),
+        (Some(6.0), Some(serde_json::Map::new()))
+    );
+    assert_eq!(
+        (both.acl, both.depends),
+        (Some(Arc::default()), Some(Depends::default()))
+    );
+    let (none, shard) = expiring(&["return { expiring = function() return { attrs = { 1, 2 } } end }"]);
+    assert_eq!((none, shard.totals("a").errors), (Controlled::default(), 1));
+}
+
+#[test]
+fn a_renewed_client_keeps_what_is_not_renewed() {
+    let acl = Arc::new(Acl::new(vec![Rule::parse("deny", "all", "#").unwrap()]));
+    let attrs = serde_json::json!({ "role": "a" }).as_object().unwrap().clone();
+    let before = client("GID_a@@@one").renewed(Some(attrs), Some(acl));
+    assert!(before.has_rights() && before.attrs()["role"] == "a");
+    let after = before.renewed(Some(serde_json::Map::new()), None);
+    assert!(after.has_rights() && after.attrs().is_empty() && after.serial() != before.serial());
+    let after = before.renewed(None, Some(Arc::default()));
+    assert_eq!(
+        (
+            &after.attrs()["role"],
+            after.acl().unwrap().decide(Action::Publish, "a")
+        ),
+        (&"a".into(), None)
+    );
+}

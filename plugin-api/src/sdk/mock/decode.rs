@@ -4,6 +4,7 @@ use super::super::answers::*;
 use super::super::client::properties;
 use super::Failure;
 use crate::abi::{self, OptInt, Outcome, Slice, SliceList, pointed_at, read_prefix};
+use serde::de::DeserializeOwned;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
@@ -118,25 +119,51 @@ impl Reader {
             .collect()
     }
 
+    /// A value in JSON.
+    fn json<T: DeserializeOwned>(&mut self, name: &str, slice: Slice) -> Option<T> {
+        let text = self.text(name, slice)?;
+        serde_json::from_str(&text)
+            .map_err(|error| self.complain(format!("`{name}`: {error}")))
+            .ok()
+    }
+
+    /// Records of the registry, by kind and name.
+    fn records(&mut self, list: SliceList) -> Vec<String> {
+        let records = self.texts("depends", list);
+        let names_one = |record: &String| {
+            let parts = record.split_once('/');
+            parts.is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty())
+        };
+        if let Some(wrong) = records.iter().find(|record| !names_one(record)) {
+            self.complain(format!(
+                "`depends` names records as \"kind/name\"; it holds {wrong:?}"
+            ));
+        }
+        records
+    }
+
+    fn controlled(&mut self, raw: abi::Controlled) -> Controlled {
+        Controlled {
+            messages: self.messages(raw.messages),
+            expires_at: raw.expires_at.get(),
+            attrs: self.json("attrs", raw.attrs),
+            acl: self.json("acl", raw.acl),
+            depends: (!raw.depends.items.is_null()).then(|| self.records(raw.depends)),
+        }
+    }
+
     fn grant(&mut self, raw: abi::Grant) -> Grant {
-        let attrs = self.text("attrs", raw.attrs);
-        let attrs = attrs.map(|text| serde_json::from_str(&text));
-        let acl = self.text("acl", raw.acl).map(|text| serde_json::from_str(&text));
-        if let Some(Err(error)) = &attrs {
-            self.complain(format!("`attrs`: {error}"));
-        }
-        if let Some(Err(error)) = &acl {
-            self.complain(format!("`acl`: {error}"));
-        }
         Grant {
-            attrs: attrs.and_then(Result::ok).unwrap_or_default(),
-            acl: acl.and_then(Result::ok).unwrap_or_default(),
+            attrs: self.json("attrs", raw.attrs).unwrap_or_default(),
+            acl: self.json("acl", raw.acl).unwrap_or_default(),
             expires_at: raw.expires_at.get(),
             keep_alive: self.number("keep_alive", raw.keep_alive),
             session_expiry: self.number("session_expiry", raw.session_expiry),
             receive_maximum: self.number("receive_maximum", raw.receive_maximum),
             maximum_packet_size: self.number("maximum_packet_size", raw.maximum_packet_size),
             data: Self::bytes(raw.data),
+            any_client_id: self.flag("any_client_id", raw.any_client_id) == Some(true),
+            depends: self.records(raw.depends),
         }
     }
 
@@ -276,10 +303,7 @@ impl Decoded {
                     topics: r.texts("topics", raw.topics),
                     clients: r.texts("clients", raw.clients),
                 }),
-                controlled: read_prefix(raw.controlled).map(|raw| Controlled {
-                    messages: r.messages(raw.messages),
-                    expires_at: raw.expires_at.get(),
-                }),
+                controlled: read_prefix(raw.controlled).map(|raw| r.controlled(raw)),
                 subscribe: r.filters(raw.subscribe),
                 unsubscribe: r.texts("unsubscribe", raw.unsubscribe),
                 results: r.results(raw.results),
