@@ -128,7 +128,7 @@ async fn settle_in(shard: ShardRef, mut admission: Admission<Io>) {
     };
     let version = admission.connect.version;
     shard.borrow_mut().trace_admitted(&admission.key);
-    let exempt = admission.assigned;
+    let exempt = admission.assigned || admitted.grant.any_client_id;
     let named = match admission.tenant.admit_client_id(&admission.key.client_id) {
         Err(refused) if !exempt => {
             admission.tenant.usage.hit(refused.hit);
