@@ -104,7 +104,6 @@ impl Edition {
                 ("product.persistent_sessions", "false"),
                 ("product.mqtt5", "false"),
                 ("mqtt.wildcard_subscription_available", "false"),
-                ("limits.offline_messages", "0"),
             ],
             Edition::Standard => &[("product.mqtt5", "false")],
             Edition::Professional | Edition::Platinum => &[],

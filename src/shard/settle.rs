@@ -130,9 +130,9 @@ impl Shard {
         let subscriber = self.subscriber(at);
         let Some(live) = self.live(at) else { return };
         let key = live.key.clone();
-        let shared = Arc::clone(&self.shared);
+        let (shared, now) = (Arc::clone(&self.shared), self.now);
         let work = async move {
-            let page = shared.store.read(&key, InboxSeq(0), PAGE).await?;
+            let page = shared.store.read(&key, InboxSeq(0), PAGE, now).await?;
             if let Some((last, _)) = page.deliveries.last() {
                 shared.store.acknowledge(&key, *last).await?;
             }

@@ -112,8 +112,14 @@ pub trait Store: Send + Sync + 'static {
     /// how many older messages had to make room.
     fn append(&self, batch: Vec<Append>, now: Millis) -> StoreFuture<'_, usize>;
 
-    /// Reads at most `max` messages that stand after `after`.
-    fn read<'a>(&'a self, session: &'a SessionKey, after: InboxSeq, max: usize) -> StoreFuture<'a, Page>;
+    /// Reads at most `max` messages that stand after `after` and are not too old now.
+    fn read<'a>(
+        &'a self,
+        session: &'a SessionKey,
+        after: InboxSeq,
+        max: usize,
+        now: Millis,
+    ) -> StoreFuture<'a, Page>;
 
     /// Forgets all messages of the inbox up to and including `up_to`.
     fn acknowledge<'a>(&'a self, session: &'a SessionKey, up_to: InboxSeq) -> StoreFuture<'a, ()>;

@@ -24,10 +24,15 @@ pub struct WebSocket {
 impl WebSocket {
     /// Asks for an upgrade with these more header lines ("Sec-WebSocket-Protocol: mqtt\r\n").
     pub fn open(address: SocketAddr, version: u8, headers: &str) -> WebSocket {
+        WebSocket::open_at(address, &address.to_string(), version, headers)
+    }
+
+    /// The same, with this host.
+    pub fn open_at(address: SocketAddr, host: &str, version: u8, headers: &str) -> WebSocket {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let request = format!(
-            "GET /mqtt HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET /mqtt HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();

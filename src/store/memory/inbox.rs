@@ -17,6 +17,12 @@ struct Entry {
     delivery: Delivery,
 }
 
+impl Entry {
+    fn is_too_old(&self, age_ms: u64, now: Millis) -> bool {
+        self.stored_at.0.saturating_add(age_ms) <= now.0
+    }
+}
+
 /// All inboxes of an instance. Sequence numbers run over the instance, so that "the oldest" is one comparison.
 #[derive(Debug, Default)]
 pub(super) struct Inboxes {
@@ -81,7 +87,7 @@ impl Inboxes {
                 .and_then(VecDeque::front)
                 .filter(|entry| entry.seq == seq);
             if let Some(entry) = entry {
-                let too_old = entry.stored_at.0.saturating_add(self.limits.age_ms) <= now.0;
+                let too_old = entry.is_too_old(self.limits.age_ms, now);
                 if self.len < self.limits.messages_per_instance && !too_old {
                     break;
                 }
@@ -109,7 +115,7 @@ impl Inboxes {
         }
     }
 
-    pub(super) fn read(&self, client: &str, after: InboxSeq, max: usize) -> Page {
+    pub(super) fn read(&self, client: &str, after: InboxSeq, max: usize, now: Millis) -> Page {
         let Some(entries) = self
             .by_client
             .get(client)
@@ -117,7 +123,10 @@ impl Inboxes {
         else {
             return Page::default();
         };
-        let start = entries.partition_point(|entry| entry.seq <= after.0);
+        // Those that are too old stand at the front, and go when the next comes.
+        let age = self.limits.age_ms;
+        let gone = |entry: &Entry| entry.seq <= after.0 || entry.is_too_old(age, now);
+        let start = entries.partition_point(gone);
         let deliveries: Vec<_> = entries
             .range(start..)
             .take(max)
@@ -184,7 +193,7 @@ mod tests {
 
     fn ids(inboxes: &Inboxes, client: &str) -> Vec<u128> {
         inboxes
-            .read(client, InboxSeq(0), 100)
+            .read(client, InboxSeq(0), 100, Millis(0))
             .deliveries
             .iter()
             .map(|(_, d)| d.message.id.0)
@@ -209,7 +218,7 @@ mod tests {
         let mut inboxes = inboxes(2);
         inboxes.append(&a, delivery(1), Millis(0));
         inboxes.append(&a, delivery(2), Millis(0));
-        let first = inboxes.read("a", InboxSeq(0), 1);
+        let first = inboxes.read("a", InboxSeq(0), 1, Millis(0));
         assert!(first.more);
         inboxes.acknowledge("a", first.deliveries[0].0);
         assert_eq!(inboxes.append(&a, delivery(3), Millis(0)), 0);
@@ -223,6 +232,8 @@ mod tests {
         let a: Arc<str> = "a".into();
         let mut inboxes = inboxes(10);
         inboxes.append(&a, delivery(1), Millis(0));
+        assert!(inboxes.read("a", InboxSeq(0), 9, Millis(999)).deliveries.len() == 1);
+        assert!(inboxes.read("a", InboxSeq(0), 9, Millis(1000)).deliveries.is_empty());
         assert_eq!(inboxes.append(&a, delivery(2), Millis(1000)), 1);
         assert_eq!(ids(&inboxes, "a"), vec![2]);
     }
@@ -233,7 +244,7 @@ mod tests {
         let mut inboxes = inboxes(10);
         for number in 0..10_000 {
             inboxes.append(&a, delivery(number), Millis(0));
-            let all = inboxes.read("a", InboxSeq(0), 10);
+            let all = inboxes.read("a", InboxSeq(0), 10, Millis(0));
             inboxes.acknowledge("a", all.deliveries.last().unwrap().0);
         }
         assert!(inboxes.order.len() < 2048, "{}", inboxes.order.len());

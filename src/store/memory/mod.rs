@@ -54,8 +54,14 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(evicted)))
     }
 
-    fn read<'a>(&'a self, session: &'a SessionKey, after: InboxSeq, max: usize) -> StoreFuture<'a, Page> {
-        let page = self.with_inboxes(&session.instance, |i| i.read(&session.client_id, after, max));
+    fn read<'a>(
+        &'a self,
+        session: &'a SessionKey,
+        after: InboxSeq,
+        max: usize,
+        now: Millis,
+    ) -> StoreFuture<'a, Page> {
+        let page = self.with_inboxes(&session.instance, |i| i.read(&session.client_id, after, max, now));
         Box::pin(ready(Ok(page)))
     }
 
