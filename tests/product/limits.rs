@@ -175,7 +175,7 @@ fn an_instance_has_so_many_subscriptions_and_no_more() {
 
 #[test]
 fn an_instance_keeps_so_many_messages_offline_and_the_oldest_goes_first() {
-    let product = // One shard, so that everything is kept when it is acknowledged.
+    // One shard, so that everything is kept when it is acknowledged.
     let product = Product::start(&["limits.offline_messages=10", "server.shards=1"]);
     let mut client = device(V311, "sleeper").resume().to(&product.broker);
     client.subscribe("T1/#", 1);

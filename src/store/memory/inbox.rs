@@ -233,7 +233,12 @@ mod tests {
         let mut inboxes = inboxes(10);
         inboxes.append(&a, delivery(1), Millis(0));
         assert!(inboxes.read("a", InboxSeq(0), 9, Millis(999)).deliveries.len() == 1);
-        assert!(inboxes.read("a", InboxSeq(0), 9, Millis(1000)).deliveries.is_empty());
+        assert!(
+            inboxes
+                .read("a", InboxSeq(0), 9, Millis(1000))
+                .deliveries
+                .is_empty()
+        );
         assert_eq!(inboxes.append(&a, delivery(2), Millis(1000)), 1);
         assert_eq!(ids(&inboxes, "a"), vec![2]);
     }
