@@ -213,6 +213,16 @@
 ---@field ttl number? # how many seconds a value holds, 60 if none
 ---@field size integer? # how many values, 1,024 if none
 
+---Which records of a kind are listed.
+---@class dunlin.RegistryPage
+---@field after string? # those behind this name: the last of the page before
+---@field limit integer? # how many at most, 100 if none, up to 1,000
+
+---A record that `registry.list` found.
+---@class dunlin.RegistryRecord
+---@field name string # its name among its kind
+---@field value table # what it says
+
 ---How a token is signed.
 ---@class dunlin.JwtOptions
 ---@field alg "EdDSA" | "ES256" | "HS256" | "HS384" | "HS512" | "RS256" # the algorithm; what the token says of it does not count
@@ -859,6 +869,24 @@ redis = {}
 ---@param name string # what the policy's entry calls it
 ---@return dunlin.Redis redis # the server
 function redis.open(name) end
+
+---What operators have set up while the broker runs: groups, keys, credentials, and more. For reading, without waiting.
+---@class dunlin.module.registry
+registry = {}
+
+---a record
+---@param instance string # of which instance, such as `ctx.instance`; empty for what belongs to none
+---@param kind string # of which kind, such as `group`
+---@param name string # under which name
+---@return table? value # what the record says, a new table; nil when there is none
+function registry.get(instance, kind, name) end
+
+---records of a kind, page by page
+---@param instance string # of which instance, such as `ctx.instance`; empty for what belongs to none
+---@param kind string # of which kind, such as `group`
+---@param options? dunlin.RegistryPage # which; the first hundred if none
+---@return dunlin.RegistryRecord[] records # in order of the bytes of their names
+function registry.list(instance, kind, options) end
 
 ---Databases that the policy's entry names: PostgreSQL, MySQL, SQLite.
 ---@class dunlin.module.sql

@@ -25,6 +25,7 @@ mod passwords;
 mod pattern;
 mod re;
 mod redis;
+mod registry;
 mod sql;
 mod tasks;
 mod time;
@@ -38,6 +39,7 @@ pub use effects::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSe
 pub(crate) use meters::{BUCKETS, check_label, check_metric};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
 use modules::Modules;
+pub(crate) use registry::Records;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,6 +62,8 @@ pub(crate) struct Host {
     pub(crate) clock: Rc<Clock>,
     /// What scripts have asked the broker to do.
     pub(crate) effects: Rc<Effects>,
+    /// The registry that they read.
+    pub(crate) records: Rc<Records>,
     /// What runs beside the hooks.
     pub(crate) tasks: Rc<Tasks>,
     /// The backends that the policy may use.
@@ -79,6 +83,7 @@ impl Host {
             services: services.clone(),
             clock: Rc::new(Clock::default()),
             effects: Rc::default(),
+            records: Rc::default(),
             tasks: Rc::default(),
             backends: Arc::default(),
             budget: Duration::from_millis(5),
@@ -144,6 +149,7 @@ pub(crate) fn install(lua: &Lua, host: &Host, modules: Rc<Modules>) -> mlua::Res
     globals.raw_set("kv", kv::module(lua, host)?)?;
     globals.raw_set("metrics", meters::module(lua, host)?)?;
     globals.raw_set("re", re::module(lua, host)?)?;
+    globals.raw_set("registry", registry::module(lua, host)?)?;
     globals.raw_set("state", kv::state(lua, host)?)?;
     globals.raw_set("mqtt", mqtt::module(lua, host)?)?;
     globals.raw_set("task", tasks::module(lua, host)?)?;

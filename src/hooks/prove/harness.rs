@@ -1,5 +1,6 @@
 //! The part of the test harness that is not Lua: a real `ctx`, a real `msg`, real checks of answers, stubs, the clock.
 
+use super::records;
 use crate::codec::{ProtocolVersion, QoS};
 use crate::hooks::client::{Client, ClientParts, TlsInfo};
 use crate::hooks::declare;
@@ -135,6 +136,8 @@ pub(super) fn install(lua: &Lua, host: &Host, harness: Harness) -> mlua::Result<
         Ok(())
     })?;
     table.raw_set("stub", stub)?;
+
+    table.raw_set("record", records::setter(lua, host)?)?;
 
     let clock = host.clock.clone();
     let set_time = lua.create_function(move |_, seconds: f64| {

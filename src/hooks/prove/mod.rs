@@ -2,6 +2,7 @@
 //! puts anything in force.
 
 mod harness;
+mod records;
 mod runner;
 
 use super::error::LoadError;

@@ -20,6 +20,7 @@ mod tls;
 use super::host::Broker;
 use super::native::Plugins;
 use crate::config::backends::{HttpSettings, RedisSettings, SqlSettings};
+use crate::store::registry::Registry;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -61,6 +62,8 @@ pub struct Services {
     plugins: Plugins,
     /// Who does what they ask for.
     broker: OnceLock<Box<dyn Broker>>,
+    /// What operators have set up.
+    registry: OnceLock<Arc<Registry>>,
 }
 
 /// The thread that drives the sockets of backends. One is plenty: it moves bytes, it computes nothing. (A runtime of
@@ -137,6 +140,16 @@ impl Services {
     /// Who does what plugins ask for; nobody in tests of policies.
     pub(crate) fn broker(&self) -> Option<&dyn Broker> {
         self.broker.get().map(|broker| &**broker)
+    }
+
+    /// The registry that policies read: to be said before the first of them is loaded, or they read an empty one.
+    pub fn read_registry(&self, registry: &Arc<Registry>) {
+        let _only_once = self.registry.set(Arc::clone(registry));
+    }
+
+    /// What operators have set up.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        self.registry.get_or_init(Arc::default)
     }
 
     /// The policies' own metrics.

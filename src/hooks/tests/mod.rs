@@ -13,6 +13,7 @@ mod modules;
 mod plugins;
 mod policies;
 mod proving;
+mod records;
 mod reload;
 mod values;
 mod waiting;

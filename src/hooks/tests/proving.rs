@@ -83,6 +83,32 @@ fn tests_have_a_ctx_a_clock_and_stubs() {
 }
 
 #[test]
+fn a_test_has_a_registry_of_its_own() {
+    let policy = r#"return { authenticate = function(ctx, username)
+        local key = registry.get(ctx.instance, "key", username)
+        if key == nil or key.disabled then return "deny" end
+        return "allow", { attrs = { keys = #registry.list(ctx.instance, "key") }, depends = { "key/" .. username } }
+    end }"#;
+    let tests = r#"
+        test("a record", function()
+            local p, c = policy(), client({})
+            equal((p.authenticate(c, "AK")), "deny")
+            record("mqtt-test", "key", "AK", { secret = "s" })
+            record("mqtt-test", "key", "BK", { disabled = true })
+            equal({ p.authenticate(c, "AK") }, { "allow", { attrs = { keys = 2 }, depends = { "key/AK" } } })
+            equal((p.authenticate(c, "BK")), "deny")
+            record("mqtt-test", "key", "AK", nil)
+            equal((p.authenticate(c, "AK")), "deny")
+            expect_error(function() record("mqtt-test", "key", "AK", { 1, 2 }) end, "has named fields")
+        end)
+        test("another test", function()
+            equal(#registry.list("mqtt-test", "key"), 0)
+        end)
+    "#;
+    assert_eq!(failures(policy, tests), Vec::<String>::new());
+}
+
+#[test]
 fn failures_have_a_place() {
     let tests = "test('one', function() equal(1, 2) end)
 test('two', function() policy({}).authorize_publish(client({}), 'nonsense') end)

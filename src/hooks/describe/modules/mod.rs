@@ -25,6 +25,7 @@ pub(crate) static ALL: &[Module] = &[
     broker::MQTT,
     data::RE,
     backends::REDIS,
+    store::REGISTRY,
     backends::SQL,
     store::STATE,
     broker::TASK,
@@ -50,6 +51,8 @@ pub(crate) static RECORDS: &[&Record] = &[
     &broker::SESSION,
     &broker::SESSIONS_OPTIONS,
     &store::CACHE_OPTIONS,
+    &store::REGISTRY_PAGE,
+    &store::REGISTRY_RECORD,
     &crypto::JWT_OPTIONS,
 ];
 

@@ -1,4 +1,4 @@
-//! `cache`, `kv`, `state`: what scripts remember.
+//! `cache`, `kv`, `state`: what scripts remember; `registry`: what operators have set up.
 
 use super::{TRUTH, WHY};
 use crate::hooks::describe::{Function, Module, Object};
@@ -126,6 +126,76 @@ pub(super) const STATE: Module = Module {
             PUT,
             "puts a value, nil for none",
         ),
+    ],
+};
+
+pub(super) static REGISTRY_PAGE: Record = Record {
+    name: "RegistryPage",
+    doc: "Which records of a kind are listed.",
+    guarded: false,
+    fields: &[
+        Field::maybe(
+            "after",
+            Type::Text,
+            "those behind this name: the last of the page before",
+        ),
+        Field::maybe(
+            "limit",
+            Type::Integer,
+            "how many at most, 100 if none, up to 1,000",
+        ),
+    ],
+};
+
+pub(super) static REGISTRY_RECORD: Record = Record {
+    name: "RegistryRecord",
+    doc: "A record that `registry.list` found.",
+    guarded: false,
+    fields: &[
+        Field::new("name", Type::Text, "its name among its kind"),
+        Field::new("value", Type::Map, "what it says"),
+    ],
+};
+
+const INSTANCE: Field = Field::new(
+    "instance",
+    Type::Text,
+    "of which instance, such as `ctx.instance`; empty for what belongs to none",
+);
+const KIND: Field = Field::new("kind", Type::Text, "of which kind, such as `group`");
+static OF_RECORD: Type = Type::Record(&REGISTRY_RECORD);
+const WHICH_PAGE: &[Field] = &[
+    INSTANCE,
+    KIND,
+    Field::maybe(
+        "options",
+        Type::Record(&REGISTRY_PAGE),
+        "which; the first hundred if none",
+    ),
+];
+const A_PAGE: &[Field] = &[Field::new(
+    "records",
+    Type::List(&OF_RECORD),
+    "in order of the bytes of their names",
+)];
+
+pub(super) const REGISTRY: Module = Module {
+    name: "registry",
+    doc: "What operators have set up while the broker runs: groups, keys, credentials, and more. For reading, without waiting.",
+    values: &[],
+    inner: &[],
+    functions: &[
+        Function::new(
+            "get",
+            &[INSTANCE, KIND, Field::new("name", Type::Text, "under which name")],
+            &[Field::maybe(
+                "value",
+                Type::Map,
+                "what the record says, a new table; nil when there is none",
+            )],
+            "a record",
+        ),
+        Function::new("list", WHICH_PAGE, A_PAGE, "records of a kind, page by page"),
     ],
 };
 
