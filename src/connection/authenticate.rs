@@ -19,12 +19,17 @@ pub(super) async fn run(
 ) -> Result<Admitted, Option<Refusal>> {
     let client = Client::new(parts(admission));
     let version = admission.connect.version;
+    let records_seen = shard.borrow().records_seen();
     let mut decision = first_step(shard, &client, &admission.connect).await;
     loop {
         match decision {
             AuthDecision::Allow(grant) => {
                 let client = client.granted(&grant);
-                return Ok(Admitted { client, grant });
+                return Ok(Admitted {
+                    client,
+                    grant,
+                    records_seen,
+                });
             }
             AuthDecision::Deny { code, reason } => {
                 shard.borrow().metrics().auth_denied.add(1);

@@ -43,6 +43,14 @@ impl Depends {
         self.0.is_none()
     }
 
+    /// Each of them.
+    pub fn records(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .flat_map(|records| records.iter())
+            .map(|record| &**record)
+    }
+
     /// Whether that record is one of them. What stands before the first `/` is the kind.
     #[must_use]
     pub fn has(&self, kind: &str, name: &str) -> bool {

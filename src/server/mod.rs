@@ -9,6 +9,7 @@ mod end;
 mod instances;
 mod listeners;
 mod operations;
+mod records;
 mod reload;
 mod settings;
 mod shards;
@@ -31,6 +32,7 @@ use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
 use crate::shard::{Control, Shared, Statuses, Tenants};
 use crate::store::memory::MemoryStore;
+use crate::store::registry::Registry;
 use crate::time::Clock;
 use admin::Ways;
 use instances::Instances;
@@ -59,12 +61,21 @@ const OBSERVER_QUEUE: usize = 8_192;
 /// # Errors
 /// What keeps it from starting, in a sentence that says what to change.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
+    serve_with(config, &Arc::default())
+}
+
+/// The same with this registry.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<()> {
     let count = config.server.shard_count().max(1);
     let metrics = Metrics::new(count);
     let hook_metrics = Arc::new(HookMetrics::default());
     let chain = reload::policies(config)?;
     let services = Arc::new(Services::default());
     services.keep_plugins_in(&config.server.data.join(PLUGIN_COPIES));
+    services.read_registry(registry);
     let loaded = Generation::load(1, &chain.0, &config.policy_defaults, &chain.1, &services);
     let generation = Arc::new(loaded.map_err(reload::refused)?);
 
@@ -97,7 +108,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         ),
         limits: settings::limits(config),
         store: Arc::new(MemoryStore::default()),
-        registry: Arc::default(),
+        registry: Arc::clone(registry),
         wanted_parents,
         statuses: Statuses::default(),
         controls,
@@ -107,6 +118,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         home_seed: std::hash::RandomState::new(),
     });
     let instances = Arc::new(Instances::open(config, &shared)?);
+    let changes = registry.watch();
     let running = Running::start(
         &shared,
         &generation,
@@ -122,6 +134,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     services.serve(Box::new(Wishes(Arc::clone(&shared))));
     let result = runtime.block_on(async {
         tokio::spawn(Arc::clone(&instances).make_parents(wanted));
+        tokio::spawn(records::run(Arc::clone(&shared), changes));
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));

@@ -12,6 +12,8 @@ use crate::session::Close;
 pub struct Reauthentication {
     method: String,
     pending: Option<PendingAuth>,
+    /// How many changes of records there were when the exchange began.
+    seen: u64,
 }
 
 impl Reauthentication {
@@ -21,6 +23,7 @@ impl Reauthentication {
             Box::new(Self {
                 method,
                 pending: None,
+                seen: 0,
             })
         })
     }
@@ -49,6 +52,7 @@ impl Shard {
 
     /// AUTH from a client that is in: it begins to authenticate again, or goes on with that (4.12.1).
     pub(super) fn on_auth(&mut self, at: u32, auth: &Auth) -> Result<(), Close> {
+        let seen = self.records_seen();
         let Some(live) = self.live(at) else { return Ok(()) };
         let Some(agreed) = live.reauthentication.as_mut() else {
             // [MQTT-4.12.0-6]
@@ -62,6 +66,10 @@ impl Shard {
         }
         let method = agreed.method.clone();
         let pending = agreed.pending.take();
+        if pending.is_none() {
+            agreed.seen = seen;
+        }
+        let seen = agreed.seen;
         if pending.is_none() && auth.reason != ReasonCode::RE_AUTHENTICATE {
             return Err(protocol_error("AUTH goes on with an exchange that nobody began"));
         }
@@ -78,12 +86,13 @@ impl Shard {
             let decision = chain.auth_continue(&request).await;
             (method, decision)
         };
-        self.park(at, work, |shard, at, (method, decision)| {
-            shard.answer_auth(at, &method, decision)
+        self.park(at, work, move |shard, at, (method, decision)| {
+            shard.answer_auth(at, &method, decision, seen)
         })
     }
 
-    fn answer_auth(&mut self, at: u32, method: &str, decision: AuthDecision) -> Result<(), Close> {
+    /// The exchange began after `seen` changes of records.
+    fn answer_auth(&mut self, at: u32, method: &str, decision: AuthDecision, seen: u64) -> Result<(), Close> {
         self.mark_dirty(at);
         let Some(live) = self.live(at) else { return Ok(()) };
         let limits = live.session.link.limits(live.session.version);
@@ -108,6 +117,7 @@ impl Shard {
                 let client = live.client.granted(&grant);
                 self.is_now(at, client);
                 self.login_expires(at, grant.expires_at);
+                self.rests_on(at, grant.depends, seen);
             }
             // [MQTT-4.12.1-2]. The policy names a code of CONNACK.
             AuthDecision::Deny { code, reason } => {

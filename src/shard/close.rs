@@ -98,6 +98,8 @@ impl Shard {
             return;
         };
         let mut live = *live;
+        let rests = live.rests.as_deref();
+        self.records.remove(live.key.instance.as_str(), rests, at);
         if live.conn.traced {
             self.trace_end(&mut live, code, &reason);
         }

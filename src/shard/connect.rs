@@ -66,6 +66,8 @@ pub struct Admitted {
     pub client: Arc<Client>,
     /// What the policy grants.
     pub grant: Grant,
+    /// How many changes of records there were before the policies were asked.
+    pub records_seen: u64,
 }
 
 /// Takes a client in that has been authenticated: the old connection with its client id goes, its session is found or
@@ -218,7 +220,11 @@ impl Shard {
             assigned,
             behind,
         } = admission;
-        let Admitted { client, grant } = admitted;
+        let Admitted {
+            client,
+            grant,
+            records_seen,
+        } = admitted;
         self.hooks.is_in(&client);
         let offer = Offer {
             keep_alive: grant.session.keep_alive,
@@ -276,6 +282,7 @@ impl Shard {
             revision,
             reauthentication: Reauthentication::agreed(connect.properties.authentication_method),
             login_ends: None,
+            rests: None,
             key: key.clone(),
             tenant: Arc::clone(&tenant),
             session,
@@ -300,6 +307,7 @@ impl Shard {
         if grant.expires_at.is_some() {
             self.login_expires(at, grant.expires_at);
         }
+        self.rests_on(at, grant.depends, records_seen);
         if session_present {
             // It has what it was allowed when it was here last.
             self.withdraw_unless_watched(at);

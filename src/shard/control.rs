@@ -12,6 +12,7 @@ use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
 use crate::instance::SessionKey;
 use crate::session::Close;
+use crate::store::registry::RecordKey;
 use crate::transport::Detached;
 
 /// How often a draining shard looks whether all connections are gone.
@@ -42,6 +43,8 @@ pub enum Control {
     P2p(SessionKey, Box<NewMessage>),
     /// Ask again whether subscriptions are allowed: this session's, or all.
     Reauthorize(Option<SessionKey>),
+    /// The change of this number was of this record of the registry; without one, any may have changed up to this number.
+    RecordChanged(u64, Option<RecordKey>),
     /// Tell what is known of this session.
     Session(SessionKey, SessionReply),
     /// Do what a compiled plugin has asked for; the permit is its place in the queue.
@@ -124,6 +127,7 @@ impl Shard {
             }
             Control::P2p(key, message) => self.send_to_key(&key, &message),
             Control::Reauthorize(whose) => self.withdraw_later(whose),
+            Control::RecordChanged(number, key) => self.record_changed(number, key),
             Control::Session(key, reply) => reply.send(self.session_facts(&key)),
             Control::Effect(effect, _place) => self.run_effect(*effect),
             Control::Inspect(question) => self.inspect(question),

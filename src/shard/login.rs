@@ -24,7 +24,7 @@ impl Shard {
         let now = self.now;
         let Some(live) = self.live(at) else { return };
         let number = live.conn.number;
-        live.login_ends = expires_at.map(|seconds| Millis((seconds.max(0.0) * 1000.0) as u64));
+        live.login_ends = expires_at.map(millis);
         let Some(end) = live.login_ends else { return };
         let notice = Millis(end.0.saturating_sub(u64::try_from(LEAD.as_millis()).unwrap_or(0)));
         let due = if tells && notice > now { notice } else { end };
@@ -62,6 +62,7 @@ impl Shard {
             return;
         };
         let (client, chain) = (Arc::clone(&live.client), Rc::clone(self.hooks.chain()));
+        let seen = self.records_seen();
         let work = async move { chain.expiring(&client, end.0 as f64 / 1000.0, ended).await };
         self.when_done(work, move |shard, wanted: Controlled| {
             let same = |shard: &mut Shard| {
@@ -72,14 +73,16 @@ impl Shard {
             if !same(shard) {
                 return;
             }
-            if let Err(close) = shard.carry_out(id.slot, wanted) {
+            let now = shard.now;
+            let prolonged = wanted.expires_at.is_some_and(|end| millis(end) > now);
+            if let Err(close) = shard.carry_out(id.slot, wanted, seen) {
                 return shard.close(id.slot, &close);
             }
-            let now = shard.now;
             let over = shard
                 .live(id.slot)
                 .is_some_and(|live| live.login_ends.is_some_and(|end| end <= now));
-            if over {
+            // Otherwise its end comes by itself, and is asked about.
+            if ended && !prolonged && over {
                 shard.login_over(id);
             }
         });
@@ -89,4 +92,9 @@ impl Shard {
         let what = "the login has ended";
         self.close(id.slot, &Close::new(ReasonCode::NOT_AUTHORIZED, what));
     }
+}
+
+/// A time in seconds since 1970.
+fn millis(seconds: f64) -> Millis {
+    Millis((seconds.max(0.0) * 1000.0) as u64)
 }

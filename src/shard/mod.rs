@@ -32,6 +32,7 @@ mod permission;
 mod policies;
 mod publish;
 mod quota;
+mod records;
 mod settle;
 mod shared;
 mod slot;
@@ -82,6 +83,7 @@ pub use trace::{TraceKind, TraceLine};
 use flush::Flusher;
 use habits::Habits;
 use policies::KeptAnswers;
+use records::Records;
 use settle::Unsettled;
 use slot::{Live, Slot};
 use timers::Timers;
@@ -158,6 +160,8 @@ pub struct Shard {
     held: Vec<Waker>,
     /// Deadlines.
     timers: Timers,
+    /// Records that logins rest on.
+    records: Records,
     /// Who watches which client.
     traces: Traces,
     /// Where sockets are read into.
@@ -233,6 +237,7 @@ impl Shard {
                 backlog: VecDeque::new(),
                 held: Vec::new(),
                 timers: Timers::default(),
+                records: Records::default(),
                 traces: Traces::default(),
                 scratch: vec![0; SCRATCH],
                 buffers: Vec::new(),

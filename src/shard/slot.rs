@@ -7,6 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::auth::Reauthentication;
 use super::permission::{Kept, KeptKey};
+use super::records::Rests;
 use super::will::PendingWill;
 use super::{Conn, Tenant};
 use crate::codec::Will;
@@ -68,6 +69,8 @@ pub(super) struct Live {
     pub(super) reauthentication: Option<Box<Reauthentication>>,
     /// When its login ends; `None` is never.
     pub(super) login_ends: Option<Millis>,
+    /// The records that its login rests on, if there are any.
+    pub(super) rests: Option<Box<Rests>>,
 }
 
 /// One cache entry answers everything about (connection, topic).

@@ -22,8 +22,8 @@ use crate::topic::TopicFilter;
 
 /// What was found out about a PUBLISH.
 enum Found {
-    /// A policy owns the topic.
-    Control(Controlled),
+    /// A policy owns the topic. It was asked after so many changes of records.
+    Control(Controlled, u64),
     /// An answer, what the `publish` hook made of the message if it was asked, and what the generation before says while
     /// this one is being watched.
     Answer(
@@ -70,9 +70,10 @@ impl Shard {
         let free = known.is_some() || self.publish_is_free();
         let before = self.hooks.chain_before().filter(|_| !free);
         let asked_of = chain.generation().number();
+        let seen = self.records_seen();
         let work = async move {
             if owned {
-                return Found::Control(chain.control(&client, event).await);
+                return Found::Control(chain.control(&client, event).await, seen);
             }
             let (topic, payload, qos, retain) = &asked;
             let request = PublishRequest {
@@ -114,9 +115,9 @@ impl Shard {
             self.mark_dirty(at);
         }
         match found {
-            Found::Control(controlled) => {
+            Found::Control(controlled, seen) => {
                 // First what the client is told, then that its message has arrived.
-                self.carry_out(at, controlled)?;
+                self.carry_out(at, controlled, seen)?;
                 self.answer(at, publish, ReasonCode::SUCCESS, true);
                 Ok(())
             }
@@ -225,8 +226,8 @@ impl Shard {
         })
     }
 
-    /// Does what a policy wants done about a client's login.
-    pub(super) fn carry_out(&mut self, at: u32, wanted: Controlled) -> Result<(), Close> {
+    /// Does what a policy wants done about a client's login. It was asked after `seen` changes of records.
+    pub(super) fn carry_out(&mut self, at: u32, wanted: Controlled, seen: u64) -> Result<(), Close> {
         for message in &wanted.messages {
             self.send_to(at, message);
         }
@@ -236,6 +237,11 @@ impl Shard {
         let renewed = self.live(at).and_then(|live| wanted.renewed(&live.client));
         if let Some(client) = renewed {
             self.is_now(at, client);
+        }
+        if let Some(depends) = wanted.depends {
+            self.rests_on(at, depends, seen);
+        } else if wanted.expires_at.is_some() {
+            self.rests_still(at, seen);
         }
         match wanted.disconnect {
             Some((code, reason)) => Err(Close::new(code, reason.to_string())),

@@ -14,6 +14,7 @@ mod connecting;
 mod exchange;
 mod messages;
 mod opinion;
+mod records;
 mod resumed;
 mod rollback;
 mod slow;

@@ -88,6 +88,17 @@ impl Broker {
         Broker::run_under(wrapper, config, data, None, settings)
     }
 
+    /// One that serves in this very process.
+    pub fn at(address: SocketAddr) -> Broker {
+        Broker {
+            address,
+            data: PathBuf::new(),
+            supervisor: None,
+            log: Arc::default(),
+            ended: Arc::default(),
+        }
+    }
+
     fn run(config: &Path, data: &Path, scratch: Option<&Path>, settings: &[&str]) -> Broker {
         Broker::run_under(&[], config, data, scratch, settings)
     }

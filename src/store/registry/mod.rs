@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
@@ -117,6 +118,8 @@ pub struct Change {
     pub key: RecordKey,
     /// What is there now; `None` when it is gone.
     pub record: Option<Arc<Record>>,
+    /// Which change it is since the process began: 1, 2, 3. 0 while it is not made.
+    pub number: u64,
 }
 
 /// Where records outlive the process. Its calls may block.
@@ -176,6 +179,8 @@ pub struct Registry {
     keeper: Arc<dyn Keeper>,
     /// One writer at a time: what is durable and what is seen change in the same order.
     writing: Arc<Mutex<()>>,
+    /// How many changes were made. Whoever reads it, and then a record, sees all of them.
+    made: Arc<AtomicU64>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -210,6 +215,7 @@ impl Registry {
             view: Arc::new(RwLock::new(view)),
             keeper,
             writing: Arc::default(),
+            made: Arc::default(),
             changes: broadcast::channel(CHANGES).0,
         }
     }
@@ -278,6 +284,12 @@ impl Registry {
             .collect()
     }
 
+    /// How many changes were made since the process began: what is read from now on is at least as new as the last of them.
+    #[must_use]
+    pub fn changes_made(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
+    }
+
     /// Tells of every change from now on. Who is too slow is told so, and looks at everything anew.
     #[must_use]
     pub fn watch(&self) -> broadcast::Receiver<Change> {
@@ -290,14 +302,15 @@ impl Registry {
     /// None of them was made, and why.
     pub async fn write(&self, writes: Vec<Write>) -> Result<(), RegistryError> {
         let one = Arc::clone(&self.writing).lock_owned().await;
-        let changes = self.plan(writes)?;
+        let mut changes = self.plan(writes)?;
         let (keeper, view) = (Arc::clone(&self.keeper), Arc::clone(&self.view));
+        let made = Arc::clone(&self.made);
         let tell = self.changes.clone();
         // All of it in one piece: whoever asked may go away meanwhile, and what is kept has to be seen all the same, before
         // the next change is thought of.
         let work = move || {
             keeper.keep(&changes)?;
-            see(&view, &changes);
+            see(&view, &made, &mut changes);
             for change in changes {
                 let _nobody = tell.send(change);
             }
@@ -355,16 +368,18 @@ impl Registry {
             }
             let revision = Revision(revision.0 + 1);
             let record = value.map(|value| Arc::new(Record { value, revision }));
-            Ok(Change { key, record })
+            let number = 0;
+            Ok(Change { key, record, number })
         };
         writes.into_iter().map(one).collect()
     }
 }
 
 /// From now on readers see these.
-fn see(view: &RwLock<View>, changes: &[Change]) {
+fn see(view: &RwLock<View>, made: &AtomicU64, changes: &mut [Change]) {
     let mut view = view.write();
     for change in changes {
+        change.number = made.fetch_add(1, Ordering::AcqRel) + 1;
         match &change.record {
             Some(record) => view.insert(change.key.clone(), Arc::clone(record)),
             None => view.remove(&change.key),

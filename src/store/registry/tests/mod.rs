@@ -92,4 +92,5 @@ async fn watchers_are_told_in_order_and_nothing_secret_is_shown() {
         "{first:?}"
     );
     assert!(changes.recv().await.unwrap().record.is_none());
+    assert_eq!((first.number, registry.changes_made()), (1, 2));
 }
