@@ -40,7 +40,7 @@ fn connect_patches_rejects_and_redirects() {
 
 #[test]
 fn connect_says_which_instance_a_client_is_of() {
-    let broker = Scripted::start(
+    let broker = Scripted::with(
         r#"return {
             connect = function(ctx, connect) return { instance = "mqtt-" .. connect.username } end,
             authenticate = function(ctx)
@@ -48,6 +48,8 @@ fn connect_says_which_instance_a_client_is_of() {
                 return "allow"
             end,
         }"#,
+        "[instances.mqtt-one]\n[instances.mqtt-two]",
+        &[],
     );
     // The same client id in two instances is two sessions.
     let mut one = Connect::v5("c").username("one").to(&broker.broker);
