@@ -97,9 +97,7 @@ fn admit(tenant: &Arc<Tenant>, connect: &Connect, assigned: bool) -> Result<(), 
             "the will topic is not a topic name",
         ));
     }
-    if let Err(refused) = tenant.admit_topic(&will.topic)
-        && !(refused.hit == Hit::ParentTopic && tenant.makes_parents())
-    {
+    if let Err(refused) = tenant.admit_topic(&will.topic) {
         tenant.usage.hit(refused.hit);
         return Err((ReasonCode::TOPIC_NAME_INVALID, refused.what));
     }

@@ -339,7 +339,7 @@ struct Resting {
     session: crate::session::Session,
     key: crate::instance::SessionKey,
     presence: Arc<crate::router::Presence>,
-    tenant: Arc<Tenant>,
+    tenant: Rc<Tenant>,
 }
 
 impl Absent {
@@ -350,7 +350,7 @@ impl Absent {
             Slot::Absent(absent) => (&absent.key, &absent.presence, &absent.client),
         };
         Self {
-            tenant: Arc::clone(slot.tenant()),
+            tenant: Rc::clone(slot.tenant()),
             key: key.clone(),
             presence: Arc::clone(presence),
             client: Arc::clone(client),

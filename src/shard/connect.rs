@@ -225,6 +225,7 @@ impl Shard {
             grant,
             records_seen,
         } = admitted;
+        let tenant = self.own_tenant(&tenant);
         self.hooks.is_in(&client);
         let offer = Offer {
             keep_alive: grant.session.keep_alive,
@@ -284,7 +285,7 @@ impl Shard {
             login_ends: None,
             rests: None,
             key: key.clone(),
-            tenant: Arc::clone(&tenant),
+            tenant: Rc::clone(&tenant),
             session,
         };
         tenant.usage.connections.enter(usize::MAX);

@@ -1,5 +1,6 @@
 //! The control lane of a shard: rare things that must not wait behind messages.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -178,14 +179,16 @@ impl Shard {
     /// Another tenant takes the place of one with its number: what was found out by the old one is void.
     fn tenant_changed(&mut self, tenant: &Arc<Tenant>) {
         self.asked_parents.retain(|(number, _)| *number != tenant.number);
+        let tenant = Rc::new(Tenant::clone(tenant));
+        self.tenants.insert(tenant.number, Rc::clone(&tenant));
         for (_, slot) in &mut self.slots {
             match slot {
                 Slot::Live(live) if live.tenant.number == tenant.number => {
-                    live.tenant = Arc::clone(tenant);
+                    live.tenant = Rc::clone(&tenant);
                     live.memo = None;
                 }
                 Slot::Absent(absent) if absent.tenant.number == tenant.number => {
-                    absent.tenant = Arc::clone(tenant);
+                    absent.tenant = Rc::clone(&tenant);
                 }
                 _ => {}
             }
@@ -203,6 +206,7 @@ impl Shard {
             self.close(at, &Close::new(ReasonCode::ADMINISTRATIVE_ACTION, what));
             self.end_absent(at, what);
         }
+        self.tenants.remove(&tenant.number);
     }
 
     fn live_slots(&self) -> Vec<u32> {

@@ -57,7 +57,7 @@ impl Shard {
     /// A 3.x client came with this cleanSession.
     pub(super) fn note_habit(&mut self, at: u32, clean: bool) {
         let Some(live) = self.live(at) else { return };
-        let (key, tenant) = (live.key.clone(), std::sync::Arc::clone(&live.tenant));
+        let (key, tenant) = (live.key.clone(), std::rc::Rc::clone(&live.tenant));
         let Noted::Changed { first } = self.habits.note(&key, clean) else {
             return;
         };

@@ -120,6 +120,8 @@ pub struct Shard {
     next_conn: u64,
     /// The upper half of every [`ChannelId`] of this shard.
     channels: u64,
+    /// Instances by number, as sessions of this shard know them.
+    tenants: HashMap<u32, Rc<Tenant>, FxBuildHasher>,
     /// What each instance may still spend here in this second, by its number.
     purses: Vec<Purse>,
     /// Parent topics that have been asked for and are not there yet.
@@ -217,6 +219,7 @@ impl Shard {
                 lingering: HashMap::default(),
                 next_conn: 1,
                 channels: channels(),
+                tenants: HashMap::default(),
                 purses: Vec::new(),
                 asked_parents: HashSet::default(),
                 habits: Habits::default(),

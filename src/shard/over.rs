@@ -3,12 +3,13 @@
 //! A 5.0 client is told by a reason code and stays. A 3.x client has no such code: what it may not do ends its connection
 //! (`product.on_refusal`), and what is merely too much is not taken and not acknowledged.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::permission::Permission;
 use super::{Refused, Shard, Tenant};
 use crate::codec::{ProtocolVersion, Publish, QoS, ReasonCode};
-use crate::config::OnRefusal;
+use crate::config::{OnRefusal, ParentTopics};
 use crate::hooks::Hook;
 use crate::instance::{Hit, names};
 use crate::message::Publication;
@@ -19,8 +20,8 @@ use crate::session::Close;
 impl Shard {
     /// The instance of the session in `at`.
     #[inline]
-    pub(super) fn tenant_of(&self, at: u32) -> Option<Arc<Tenant>> {
-        self.slots.get(at as usize).map(|slot| Arc::clone(slot.tenant()))
+    pub(super) fn tenant_of(&self, at: u32) -> Option<Rc<Tenant>> {
+        self.slots.get(at as usize).map(|slot| Rc::clone(slot.tenant()))
     }
 
     /// Counts a limit that was met, and tells who watches the client.
@@ -122,11 +123,17 @@ impl Shard {
         }
     }
 
-    /// Asks for a parent topic to be made, once.
+    /// Asks for the parent topic to be made, once, where clients make them by using them.
+    #[inline]
+    pub(super) fn make_parent_of(&mut self, tenant: &Tenant, topic: &str) {
+        if tenant.product.parent_topics == ParentTopics::Auto {
+            self.want_parent(tenant, names::parent_of(topic));
+        }
+    }
+
     #[cold]
-    pub(super) fn want_parent(&mut self, tenant: &Tenant, topic: &str) {
-        let parent = names::parent_of(topic);
-        if names::parent_topic(parent).is_err() {
+    fn want_parent(&mut self, tenant: &Tenant, parent: &str) {
+        if tenant.parents.contains(parent) || names::parent_topic(parent).is_err() {
             return;
         }
         if self.asked_parents.insert((tenant.number, parent.into())) {

@@ -1,5 +1,6 @@
 //! A PUBLISH, from the packet to everybody who gets it. Read from top to bottom.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -40,7 +41,7 @@ impl Shard {
         let Some(topic) = inbound.topic() else {
             return Ok(());
         };
-        let tenant = Arc::clone(&live.tenant);
+        let tenant = Rc::clone(&live.tenant);
         if live.conn.pace.is_over(tenant.limits.client_tps, self.now) {
             self.warn_of_pace(at);
         }
@@ -59,14 +60,9 @@ impl Shard {
 
         // Where it goes, if it may. The memo answers both for a client that stays with its topic.
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
-        let mut missing_parent = false;
-        if memo.is_none()
-            && let Err(refused) = tenant.admit_topic(topic)
-        {
-            missing_parent = refused.hit == Hit::ParentTopic && tenant.makes_parents();
-            if !missing_parent {
-                return self.publish_refused(at, topic, publish, refused);
-            }
+        let is_new = memo.is_none();
+        if is_new && let Err(refused) = tenant.admit_topic(topic) {
+            return self.publish_refused(at, topic, publish, refused);
         }
         if self.hooks.wants_beside_the_path() && self.publish_waits(topic) {
             return self.publish_waiting(at, topic, publish);
@@ -75,8 +71,8 @@ impl Shard {
             Permission::Granted => {}
             refused => return self.refuse_publish(at, topic, publish, refused),
         }
-        if missing_parent {
-            self.want_parent(&tenant, topic);
+        if is_new {
+            self.make_parent_of(&tenant, topic);
         }
         if self.hooks.wants(Hook::Publish) {
             return self.publish_transformed(at, topic, publish, frame);
@@ -183,6 +179,7 @@ impl Shard {
             return self.publish_refused(at, to, publish, refused);
         }
         let matches = self.matches.lookup(&tenant.index, to).map_err(not_a_topic)?;
+        self.make_parent_of(&tenant, to);
         let name = topic;
         let topic = matches.topic.clone();
         let payload = patch.payload.as_deref().unwrap_or(publish.payload);

@@ -56,7 +56,7 @@ impl Shard {
         }
         let message = (!publication.payload.is_empty()).then(|| publication.share());
         let most = self.limit(tenant, "retained_messages", tenant.limits.retained_messages);
-        if message.is_some() && self.shared.store.counts(&tenant.id).retained >= most {
+        if message.is_some() && self.shared.store.retained_in(&tenant.id) >= most {
             // Full: the message is delivered and not kept. Replacing one would need to know whether there is one.
             self.metrics.messages_dropped.add(DropReason::RetainedFull, 1);
             return;

@@ -1,6 +1,7 @@
 //! The place of a session on its shard: with a connection or without.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
@@ -36,7 +37,7 @@ impl Slot {
     }
 
     /// Its instance.
-    pub(super) fn tenant(&self) -> &Arc<Tenant> {
+    pub(super) fn tenant(&self) -> &Rc<Tenant> {
         match self {
             Self::Live(live) => &live.tenant,
             Self::Absent(absent) => &absent.tenant,
@@ -48,7 +49,7 @@ impl Slot {
 pub(super) struct Live {
     pub(super) key: SessionKey,
     /// Its instance.
-    pub(super) tenant: Arc<Tenant>,
+    pub(super) tenant: Rc<Tenant>,
     /// The protocol state machine.
     pub(super) session: Session,
     /// The socket and what belongs to it.
@@ -92,7 +93,7 @@ pub(super) struct Allowed {
 pub(super) struct Absent {
     pub(super) key: SessionKey,
     /// Its instance.
-    pub(super) tenant: Arc<Tenant>,
+    pub(super) tenant: Rc<Tenant>,
     pub(super) presence: Arc<Presence>,
     /// Who it was, to the hooks.
     pub(super) client: Arc<Client>,

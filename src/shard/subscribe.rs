@@ -117,12 +117,8 @@ impl Shard {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
         let settings = &tenant.settings;
-        let mut missing_parent = false;
         if let Err(refused) = tenant.admit_topic(filter.filter()) {
-            missing_parent = refused.hit == Hit::ParentTopic && tenant.makes_parents();
-            if !missing_parent {
-                return self.subscribe_refused(at, &asked.filter, refused).map(Err);
-            }
+            return self.subscribe_refused(at, &asked.filter, refused).map(Err);
         }
         if filter.share_name().is_some() {
             if asked.no_local {
@@ -173,9 +169,7 @@ impl Shard {
             subscription_id,
         };
         let subscriber = self.subscriber(at);
-        if missing_parent {
-            self.want_parent(&tenant, filter.filter());
-        }
+        self.make_parent_of(&tenant, filter.filter());
         let most = self.limit(
             &tenant,
             "instance_subscriptions",

@@ -1,11 +1,14 @@
 //! An instance as shards see it: its names, what holds for it, who is subscribed in it, what it uses.
 //!
 //! A tenant never changes: another one with the same number takes its place, in the directory at once and in every
-//! session by a message on the control lane. So a session reads what holds for it without a lock.
+//! session by a message on the control lane. So a session reads what holds for it without a lock. Each shard has a copy of
+//! its own ([`Shard::own_tenant`]): sessions count references to it, and cores must not fight over those counts.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::Shard;
 use super::shared::Endpoints;
 use crate::codec::ReasonCode;
 use crate::config::{Characters, ClientIds, Edition, Limits, ParentTopics, ProductConfig};
@@ -13,7 +16,8 @@ use crate::instance::{Hit, InstanceId, Usage, names};
 use crate::router::SubscriptionIndex;
 use crate::session::Settings;
 
-/// One instance, as of now.
+/// One instance, as of now. Copies share what is large.
+#[derive(Clone)]
 pub struct Tenant {
     /// Its id.
     pub id: InstanceId,
@@ -28,9 +32,9 @@ pub struct Tenant {
     /// The host names by which it is reached.
     pub endpoints: Endpoints,
     /// The groups that client ids may have.
-    pub groups: HashSet<Box<str>>,
+    pub groups: Arc<HashSet<Box<str>>>,
     /// The parent topics that there are.
-    pub parents: HashSet<Box<str>>,
+    pub parents: Arc<HashSet<Box<str>>>,
     /// What sessions may do.
     pub settings: Settings,
     /// How much of anything.
@@ -105,17 +109,25 @@ impl Tenant {
     }
 
     fn admit_parent(&self, parent: &str) -> Result<(), Refused> {
-        if self.product.parent_topics == ParentTopics::Any || self.parents.contains(parent) {
+        if self.product.parent_topics == ParentTopics::Any
+            || self.parents.contains(parent)
+            || self.can_make(parent)
+        {
             return Ok(());
         }
         let what = "the parent topic has not been created";
         Err(Refused::topic(Hit::ParentTopic, what))
     }
 
-    /// Whether a parent topic that is missing is to be made by who uses it.
-    #[must_use]
-    pub fn makes_parents(&self) -> bool {
-        self.product.parent_topics == ParentTopics::Auto && self.parents.len() < self.limits.parent_topics
+    /// Whether a parent topic that is missing is made when somebody uses it.
+    fn can_make(&self, parent: &str) -> bool {
+        self.product.parent_topics == ParentTopics::Auto
+            && self.parents.len() < self.limits.parent_topics
+            && names::parent_topic(parent).is_ok()
+            && !self
+                .parents
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(parent))
     }
 
     /// May a client that has been let in have this client id?
@@ -157,5 +169,13 @@ impl Tenant {
     #[must_use]
     pub fn has_quota(&self) -> bool {
         self.limits.tps != u32::MAX
+    }
+}
+
+impl Shard {
+    /// This shard's own copy of a tenant, for its sessions.
+    pub(super) fn own_tenant(&mut self, tenant: &Tenant) -> Rc<Tenant> {
+        let own = self.tenants.entry(tenant.number);
+        Rc::clone(own.or_insert_with(|| Rc::new(tenant.clone())))
     }
 }

@@ -160,6 +160,9 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets everything of an instance: sessions, inboxes, retained messages.
     fn forget_instance<'a>(&'a self, instance: &'a InstanceId) -> StoreFuture<'a, ()>;
 
+    /// How many retained messages an instance has.
+    fn retained_in(&self, instance: &InstanceId) -> usize;
+
     /// How many retained messages an instance has, and how many messages lie in its inboxes.
     fn counts(&self, instance: &InstanceId) -> Counts;
 

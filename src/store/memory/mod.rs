@@ -147,9 +147,13 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(())))
     }
 
+    fn retained_in(&self, instance: &InstanceId) -> usize {
+        self.retained.read().get(instance).map_or(0, TopicTree::len)
+    }
+
     fn counts(&self, instance: &InstanceId) -> Counts {
         Counts {
-            retained: self.retained.read().get(instance).map_or(0, TopicTree::len),
+            retained: self.retained_in(instance),
             offline: self.inboxes.lock().get(instance).map_or(0, Inboxes::len),
         }
     }
