@@ -92,6 +92,8 @@ pub async fn serve(shard: ShardRef, mut io: Io, place: Place, of: Option<Instanc
         Err(_late) => return close_silently(&shard, admission.io, "the connect hook took too long").await,
     }
     if let Err(refusal) = instance::settle(&shared, pinned.as_ref(), &mut admission) {
+        let (key, what) = (admission.key.clone(), refusal.what.as_str().into());
+        shared.control(shared.home(&key), Control::Refused(key, refusal.reason, what));
         return refuse(&shard, admission.io, &refusal).await;
     }
     let home = shared.home(&admission.key);

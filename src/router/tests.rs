@@ -483,3 +483,81 @@ fn what_one_thread_has_subscribed_every_other_sees() {
         }
     });
 }
+
+#[test]
+fn a_p2p_topic_names_its_client_and_wildcards_do_not_match_it() {
+    let instance = crate::instance::InstanceId::new("i");
+    let seed = std::hash::RandomState::new();
+    let index = SubscriptionIndex::of_instance(instance.clone(), 2, seed.clone());
+    subscribe(&index, 2, "t/#");
+    let topic = TopicName::new("t/p2p/GID_a@@@b").unwrap();
+    let off = index.matches(&topic);
+    assert!(off.p2p.is_none() && off.by_shard[0].len() == 1);
+    index.set_p2p(crate::router::P2pMode::Only);
+    assert!(!off.is_current(&index), "the old meaning is void");
+    let only = index.matches(&topic);
+    let target = only.p2p.as_ref().unwrap();
+    assert_eq!(
+        (&*target.key.client_id, &target.key.instance),
+        ("GID_a@@@b", &instance)
+    );
+    assert_eq!(target.home, target.key.home(&seed, 2));
+    assert!(only.by_shard.iter().all(|shard| shard.is_empty()));
+    assert!(index.matches(&TopicName::new("t/p2p").unwrap()).p2p.is_none());
+    index.set_p2p(crate::router::P2pMode::AndSubscribers);
+    let both = index.matches(&topic);
+    assert!(both.p2p.is_some() && both.by_shard[0].len() == 1);
+}
+
+#[test]
+fn one_cache_serves_many_indexes() {
+    let (one, two) = (SubscriptionIndex::new(2), SubscriptionIndex::new(2));
+    subscribe(&one, 2, "t");
+    let mut cache = MatchCache::new(10);
+    for _ in 0..2 {
+        assert_eq!(cache.lookup(&one, "t").unwrap().by_shard[0].len(), 1);
+        assert_eq!(cache.lookup(&two, "t").unwrap().by_shard[0].len(), 0);
+    }
+    assert_eq!(cache.len(), 2);
+    subscribe(&two, 4, "+");
+    assert_eq!(
+        cache.lookup(&two, "t").unwrap().by_shard[0][0].subscriber,
+        subscriber(4)
+    );
+    assert_eq!(
+        cache.lookup(&one, "t").unwrap().by_shard[0][0].subscriber,
+        subscriber(2)
+    );
+}
+
+#[test]
+fn wildcard_filters_of_a_parent_topic_have_a_limit() {
+    let index = SubscriptionIndex::new(2);
+    let subscribe = |slot, text: &str| {
+        let filter = TopicFilter::parse(text).unwrap();
+        index.subscribe_within(
+            subscriber(slot),
+            &filter,
+            options(QoS::AtMostOnce),
+            &Arc::default(),
+            2,
+        )
+    };
+    assert_eq!(subscribe(1, "t/#"), Ok(false));
+    assert_eq!(subscribe(1, "t/+"), Ok(false));
+    assert_eq!(subscribe(1, "t/x/#"), Err(crate::router::Full));
+    // Another client with a filter that is there, another parent, and no wildcard.
+    assert_eq!(subscribe(2, "t/#"), Ok(false));
+    assert_eq!(subscribe(2, "u/#"), Ok(false));
+    assert_eq!(subscribe(2, "t/x"), Ok(false));
+    assert_eq!(subscribe(2, "#"), Err(crate::router::Full));
+    assert_eq!(subscribe(1, "t/#"), Ok(true), "again");
+    assert!(unsubscribe(&index, 1, "t/#"));
+    assert_eq!(
+        subscribe(3, "t/x/#"),
+        Err(crate::router::Full),
+        "somebody has it still"
+    );
+    assert!(unsubscribe(&index, 2, "t/#"));
+    assert_eq!(subscribe(3, "t/x/#"), Ok(false));
+}

@@ -46,6 +46,8 @@ pub enum Control {
     Reauthorize(Option<SessionKey>),
     /// The change of this number was of this record of the registry; without one, any may have changed up to this number.
     RecordChanged(u64, Option<RecordKey>),
+    /// A connection for this session was refused before it came here: whoever watches the client is told.
+    Refused(SessionKey, ReasonCode, Arc<str>),
     /// Tell what is known of this session.
     Session(SessionKey, SessionReply),
     /// Do what a compiled plugin has asked for; the permit is its place in the queue.
@@ -129,6 +131,7 @@ impl Shard {
             Control::P2p(key, message) => self.send_to_key(&key, &message),
             Control::Reauthorize(whose) => self.withdraw_later(whose),
             Control::RecordChanged(number, key) => self.record_changed(number, key),
+            Control::Refused(key, code, what) => self.trace_refused(&key, code, &what),
             Control::Session(key, reply) => reply.send(self.session_facts(&key)),
             Control::Effect(effect, _place) => self.run_effect(*effect),
             Control::Inspect(question) => self.inspect(question),

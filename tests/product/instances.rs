@@ -156,3 +156,47 @@ fn an_instance_comes_and_goes_while_others_are_served() {
     bystander.publish(publish("T1/a", "still here"));
     bystander.expect_message("still here");
 }
+
+/// How many pairs of each instance there are, and how much each says.
+const PAIRS: usize = 40;
+const MESSAGES: usize = 200;
+
+/// Both instances at full speed with the same client ids, topics and P2P names: nothing crosses, nothing is lost.
+#[test]
+fn nothing_crosses_under_load() {
+    let product = Product::start(&["limits.client_tps=unlimited", "server.shards=2"]);
+    let broker = &product.broker;
+    let pair = |instance: &'static str, n: usize| {
+        let mut reader = device_in(instance, V311, &format!("r{n}")).to(broker);
+        reader.subscribe(&format!("T1/t{n}"), 1);
+        reader.subscribe("T2/+/all", 0);
+        let mut writer = device_in(instance, V311, &format!("w{n}")).to(broker);
+        let to = [format!("T1/t{n}"), format!("T1/p2p/GID_Test@@@r{n}")];
+        for message in 0..MESSAGES {
+            let payload = format!("{instance} {n} {message}");
+            writer.publish(publish(&to[message % 2], payload).qos(1, message as u16 + 1));
+        }
+        for message in 0..MESSAGES {
+            writer.expect_ack(PUBACK, message as u16 + 1, 0);
+        }
+        // By two ways, each of them in order.
+        let mut next = [0, 1];
+        for _ in 0..MESSAGES {
+            let message = reader.expect(PUBLISH);
+            let way = usize::from(message.topic().contains("/p2p/"));
+            let expected = format!("{instance} {n} {}", next[way]);
+            assert_eq!(String::from_utf8_lossy(&message.payload), expected);
+            next[way] += 2;
+            reader.acknowledge(&message);
+        }
+        reader.expect_nothing(20);
+    };
+    std::thread::scope(|scope| {
+        for n in 0..PAIRS {
+            for instance in [ONE, TWO] {
+                let pair = &pair;
+                scope.spawn(move || pair(instance, n));
+            }
+        }
+    });
+}
