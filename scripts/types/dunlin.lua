@@ -194,6 +194,11 @@
 ---Whose subscriptions are asked about again.
 ---@class dunlin.Reauthorize
 ---@field client string? # this client's alone
+---@field instance string? # of which instance; that of the client which the script is asked about if none, and then the configured one
+
+---Where something is done.
+---@class dunlin.Where
+---@field instance string? # in which instance; in that of the client which the script is asked about if none, and then in the configured one
 
 ---A session that `mqtt.sessions` found.
 ---@class dunlin.Session
@@ -207,6 +212,7 @@
 ---@field prefix string? # the beginning of their client ids
 ---@field connected boolean? # only those of clients that are connected, or are not
 ---@field limit integer? # how many at most, 100 if none, up to 10,000
+---@field instance string? # of which instance; that of the client which the script is asked about if none, and then the configured one
 
 ---How a cache is made.
 ---@class dunlin.CacheOptions
@@ -801,21 +807,24 @@ mqtt = {}
 
 ---publishes a message, whose origin is `script`
 ---@param message dunlin.NewMessage # what to send
-function mqtt.publish(message) end
+---@param options? dunlin.Where # where
+function mqtt.publish(message, options) end
 
 ---sends a message to one client, whatever it is subscribed to
 ---@param client_id string # which client
 ---@param message dunlin.NewMessage # what to send
-function mqtt.p2p(client_id, message) end
+---@param options? dunlin.Where # where
+function mqtt.p2p(client_id, message, options) end
 
 ---ends a client's connection
 ---@param client_id string # which client
 ---@param code? integer # a reason code of DISCONNECT, 0x98 (administrative action) if none
 ---@param reason? string # why
-function mqtt.kick(client_id, code, reason) end
+---@param options? dunlin.Where # where
+function mqtt.kick(client_id, code, reason, options) end
 
 ---asks again whether subscriptions are allowed, and takes back those that are not
----@param options? dunlin.Reauthorize # whose; everybody's if none
+---@param options? dunlin.Reauthorize # whose; everybody's of the instance if none
 function mqtt.reauthorize(options) end
 
 ---the sessions that there are, on all shards; waits

@@ -65,7 +65,7 @@ pub use dunlin_plugin_api::{Hook, HookSet, Kind};
 pub use error::LoadError;
 pub use export::PolicyMetrics;
 pub use generation::{Generation, check};
-pub use host::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSeen, SessionsQuery};
+pub use host::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSeen, SessionsQuery, Wish};
 pub use lint::lint;
 pub use native::{PluginInfo, inspect, is_plugin};
 pub use observe::Event;

@@ -32,6 +32,12 @@ impl InstanceId {
     }
 }
 
+impl From<Arc<str>> for InstanceId {
+    fn from(text: Arc<str>) -> Self {
+        Self(text)
+    }
+}
+
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

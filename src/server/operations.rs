@@ -271,6 +271,7 @@ async fn list_clients(shared: Arc<Shared>, request: ClientsRequest, rows: mpsc::
         let mut next = Some(0);
         while let Some(from) = next.filter(|_| left > 0) {
             let query = ClientsQuery {
+                instance: None,
                 from,
                 prefix: Arc::clone(&prefix),
                 connected: Some(true),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::hooks::{Broker, Effect};
+use crate::hooks::{Broker, Effect, Wish};
 use crate::shard::{Control, Shared};
 
 /// The shards, to plugins.
@@ -24,8 +24,8 @@ impl Broker for Wishes {
 
     fn ask(&self, effect: Effect, place: OwnedSemaphorePermit) {
         // Messages of one topic stay in their order, and no shard has to do all of it.
-        let shard = match &effect {
-            Effect::Publish(message) => {
+        let shard = match &effect.wish {
+            Wish::Publish(message) => {
                 let mut hash = DefaultHasher::new();
                 message.topic.hash(&mut hash);
                 hash.finish() % self.0.controls.len().max(1) as u64

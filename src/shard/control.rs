@@ -11,13 +11,24 @@ use super::slot::Slot;
 use super::{Admission, Inspect, Shard, ShardRef, Tenant};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
-use crate::instance::SessionKey;
+use crate::instance::{InstanceId, SessionKey};
 use crate::session::Close;
 use crate::store::registry::RecordKey;
 use crate::transport::Detached;
 
 /// How often a draining shard looks whether all connections are gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// Whose subscriptions are asked about again.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Those of all sessions.
+    Everybody,
+    /// Those of an instance's sessions.
+    Instance(InstanceId),
+    /// This session's.
+    Session(SessionKey),
+}
 
 /// Where the answer to a control message goes.
 pub type Reply<T> = oneshot::Sender<T>;
@@ -42,8 +53,8 @@ pub enum Control {
     Kick(SessionKey, ReasonCode, Arc<str>, Option<Reply<bool>>),
     /// A message for this session alone.
     P2p(SessionKey, Box<NewMessage>),
-    /// Ask again whether subscriptions are allowed: this session's, or all.
-    Reauthorize(Option<SessionKey>),
+    /// Ask again whether subscriptions are allowed.
+    Reauthorize(Whose),
     /// The change of this number was of this record of the registry; without one, any may have changed up to this number.
     RecordChanged(u64, Option<RecordKey>),
     /// A connection for this session was refused before it came here: whoever watches the client is told.
@@ -104,20 +115,20 @@ impl Shard {
                 // What follows takes its time, and is no part of the swap.
                 self.generation_changed();
                 if watch.is_none() {
-                    self.withdraw_later(None);
+                    self.withdraw_later(Whose::Everybody);
                 }
                 retired.end();
             }
             Control::Settle => {
                 self.hooks.settle();
-                self.withdraw_later(None);
+                self.withdraw_later(Whose::Everybody);
             }
             Control::RollBack(reply) => {
                 let rolled_back = self.hooks.roll_back();
                 self.generation_changed();
                 let _nobody_waits = reply.send(rolled_back);
                 // What the bad one let clients have in the meantime goes with it.
-                self.withdraw_later(None);
+                self.withdraw_later(Whose::Everybody);
             }
             Control::Abort(number) => {
                 self.staged.take_if(|(staged, _)| *staged == number);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::inspect::{ClientsQuery, Inspect};
 use super::slot::Slot;
-use super::{Control, Shard, ShardRef, Shared};
+use super::{Control, Shard, ShardRef, Shared, Whose};
 use crate::codec::ReasonCode;
-use crate::hooks::{Effect, NewMessage, SessionFacts, SessionSeen, SessionsQuery};
+use crate::hooks::{Effect, NewMessage, SessionFacts, SessionSeen, SessionsQuery, Wish};
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::{Delivery, Origin, Publication};
 use crate::session::Close;
@@ -28,44 +28,49 @@ impl Shard {
     }
 
     /// Does one thing that a policy has asked for.
-    pub(super) fn run_effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Publish(message) => {
-                if let Some(tenant) = self.shared.tenants.get_or_default(None) {
+    pub(super) fn run_effect(&mut self, Effect { instance, wish }: Effect) {
+        let named = instance.map(InstanceId::from);
+        let instance = named.as_ref().unwrap_or(self.shared.tenants.default_id()).clone();
+        match wish {
+            Wish::Publish(message) => {
+                if let Some(tenant) = self.shared.tenants.get(&instance) {
                     self.publish_new(&tenant, message);
                 }
             }
-            Effect::P2p { client_id, message } => {
-                let instance = self.shared.tenants.default_id().clone();
-                self.send_to_client(&instance, &client_id, message);
+            Wish::P2p { client_id, message } => {
+                let key = SessionKey { instance, client_id };
+                self.send_to_client(key, message);
             }
-            Effect::Kick {
+            Wish::Kick {
                 client_id,
                 code,
                 reason,
             } => {
-                let key = self.key_of(&client_id);
+                let key = SessionKey { instance, client_id };
                 let home = self.shared.home(&key);
                 self.shared.control(home, Control::Kick(key, code, reason, None));
             }
-            Effect::Sessions(query, reply) => {
+            Wish::Sessions(query, reply) => {
                 let shared = Arc::clone(&self.shared);
-                tokio::task::spawn_local(async move { reply.send(sessions(&shared, query).await) });
+                let work = async move { reply.send(sessions(&shared, &instance, query).await) };
+                tokio::task::spawn_local(work);
             }
-            Effect::Reauthorize { client_id } => match client_id {
+            Wish::Reauthorize { client_id } => match client_id {
                 Some(client_id) => {
-                    let key = self.key_of(&client_id);
+                    let key = SessionKey { instance, client_id };
                     let home = self.shared.home(&key);
-                    self.shared.control(home, Control::Reauthorize(Some(key)));
+                    self.shared
+                        .control(home, Control::Reauthorize(Whose::Session(key)));
                 }
                 None => {
+                    let whose = named.map_or(Whose::Everybody, Whose::Instance);
                     for shard in 0..u16::try_from(self.shared.controls.len()).unwrap_or(u16::MAX) {
-                        self.shared.control(shard, Control::Reauthorize(None));
+                        self.shared.control(shard, Control::Reauthorize(whose.clone()));
                     }
                 }
             },
-            Effect::Session(client_id, reply) => {
-                let key = self.key_of(&client_id);
+            Wish::Session(client_id, reply) => {
+                let key = SessionKey { instance, client_id };
                 let home = self.shared.home(&key);
                 self.shared.control(home, Control::Session(key, reply));
             }
@@ -90,24 +95,8 @@ impl Shard {
         }
     }
 
-    pub(super) fn key_of(&self, client_id: &Arc<str>) -> SessionKey {
-        SessionKey {
-            instance: self.shared.tenants.default_id().clone(),
-            client_id: Arc::clone(client_id),
-        }
-    }
-
     /// A message for one client, wherever its session lives.
-    pub(super) fn send_to_client(
-        &mut self,
-        instance: &InstanceId,
-        client_id: &Arc<str>,
-        message: NewMessage,
-    ) {
-        let key = SessionKey {
-            instance: instance.clone(),
-            client_id: Arc::clone(client_id),
-        };
+    pub(super) fn send_to_client(&mut self, key: SessionKey, message: NewMessage) {
         let home = self.shared.home(&key);
         if home == self.id {
             self.send_to_key(&key, &message);
@@ -163,12 +152,13 @@ impl Shard {
 }
 
 /// Asks all shards, slice by slice, until there are as many as were asked for.
-async fn sessions(shared: &Shared, query: SessionsQuery) -> Vec<SessionSeen> {
+async fn sessions(shared: &Shared, instance: &InstanceId, query: SessionsQuery) -> Vec<SessionSeen> {
     let mut found = Vec::new();
     for shard in 0..u16::try_from(shared.controls.len()).unwrap_or(u16::MAX) {
         let mut next = Some(0);
         while let Some(from) = next.filter(|_| found.len() < query.most) {
             let query = ClientsQuery {
+                instance: Some(instance.clone()),
                 from,
                 prefix: Arc::clone(&query.prefix),
                 connected: query.connected,

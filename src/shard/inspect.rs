@@ -12,7 +12,7 @@ use super::slot::Slot;
 use super::{Shard, TraceLine};
 use crate::codec::QoS;
 use crate::hooks::{Client, Explanation, PublishRequest, SubscribeRequest};
-use crate::instance::SessionKey;
+use crate::instance::{InstanceId, SessionKey};
 use crate::message::Origin;
 use crate::time::Millis;
 use crate::topic::{TopicFilter, TopicName};
@@ -34,6 +34,8 @@ pub enum Inspect {
 
 /// Which clients are asked for.
 pub struct ClientsQuery {
+    /// Only those of this instance.
+    pub instance: Option<InstanceId>,
     /// Where to begin: 0, or where the slice before ended.
     pub from: usize,
     /// The beginning of their client ids.
@@ -128,7 +130,10 @@ impl Shard {
                 },
                 _ => continue,
             };
-            if listed.client.client_id.starts_with(&*query.prefix) {
+            let instance = query.instance.as_ref().map(InstanceId::as_str);
+            if listed.client.client_id.starts_with(&*query.prefix)
+                && instance.is_none_or(|instance| *listed.client.instance == *instance)
+            {
                 clients.push(listed);
             }
         }

@@ -66,7 +66,7 @@ use crate::router::{MatchCache, SubscriberId};
 use crate::session::Wires;
 use crate::time::Millis;
 pub use connect::{Admission, Admitted, Place, admit};
-pub use control::{Control, Reply, run as read_control};
+pub use control::{Control, Reply, Whose, run as read_control};
 pub use effects::run as run_effects;
 pub use flush::run as flush;
 pub use inspect::{Action, ClientsQuery, ClientsSlice, Inspect, ListedClient};

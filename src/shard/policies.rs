@@ -10,6 +10,7 @@ use super::slot::Slot;
 use super::trace::delivered_said;
 use super::{Shard, Tenant, wire_properties};
 use crate::hooks::{Client, Delivered, Hook, Patch, PublishEvent, Published, Routed, Transform};
+use crate::instance::SessionKey;
 use crate::message::{Delivery, Message, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
@@ -131,7 +132,11 @@ impl Shard {
                 retain: false,
                 properties: wire_properties::read(publication.forward),
             };
-            self.send_to_client(&tenant.id, &target, message);
+            let key = SessionKey {
+                instance: tenant.id.clone(),
+                client_id: target,
+            };
+            self.send_to_client(key, message);
             got += 1;
         }
         got

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::slot::Slot;
-use super::{ConnId, Shard};
+use super::{ConnId, Shard, Whose};
 use crate::codec::QoS;
 use crate::hooks::{Client, SubscribeDecision, SubscribeRequest};
 use crate::instance::SessionKey;
@@ -40,26 +40,33 @@ struct Said {
 }
 
 impl Shard {
-    /// Asks again about the subscriptions of one session, or of all that are connected.
-    pub(super) fn withdraw_later(&mut self, whose: Option<SessionKey>) {
+    /// Asks again about the subscriptions of one session, or of many that are connected.
+    pub(super) fn withdraw_later(&mut self, whose: Whose) {
         if self.subscribe_is_free() {
             return;
         }
-        if let Some(key) = whose {
-            let at = self.by_key.get(&key).copied();
-            if let Some(asking) = at.and_then(|at| self.ask_again(at)) {
-                self.when_done(asking, Self::withdraw);
+        let instance = match whose {
+            Whose::Session(key) => {
+                let at = self.by_key.get(&key).copied();
+                if let Some(asking) = at.and_then(|at| self.ask_again(at)) {
+                    self.when_done(asking, Self::withdraw);
+                }
+                return;
             }
-            return;
-        }
+            Whose::Instance(instance) => Some(instance),
+            Whose::Everybody => None,
+        };
+        let is_of = |key: &SessionKey| instance.as_ref().is_none_or(|of| *of == key.instance);
         let ids: Vec<ConnId> = self
             .slots
             .iter()
             .filter_map(|(at, slot)| match slot {
-                Slot::Live(live) if !live.session.subscriptions.is_empty() => Some(ConnId {
-                    slot: u32::try_from(at).ok()?,
-                    number: live.conn.number,
-                }),
+                Slot::Live(live) if !live.session.subscriptions.is_empty() && is_of(&live.key) => {
+                    Some(ConnId {
+                        slot: u32::try_from(at).ok()?,
+                        number: live.conn.number,
+                    })
+                }
                 _ => None,
             })
             .collect();

@@ -12,6 +12,7 @@ mod support;
 mod breaker;
 mod connecting;
 mod exchange;
+mod instances;
 mod messages;
 mod opinion;
 mod records;

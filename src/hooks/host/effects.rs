@@ -15,9 +15,18 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 /// How much may wait on one shard: a script that asks for more within one turn is told so.
 const MOST: usize = 4096;
 
-/// One thing to do.
+/// One thing to do, and where.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub struct Effect {
+    /// In which instance; without one in the configured one, or in all where that can be.
+    pub instance: Option<Arc<str>>,
+    /// What.
+    pub wish: Wish,
+}
+
+/// What a policy has the broker do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
     /// Publish a message.
     Publish(NewMessage),
     /// Send a message to one client, whatever it is subscribed to.

@@ -31,11 +31,12 @@ mod tasks;
 mod time;
 mod topic;
 
+use super::lua::asked::Asked;
 use super::lua::limits::Limits;
 use super::policy::Policy;
 use super::services::{Backends, Services};
 pub(crate) use clock::Clock;
-pub use effects::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSeen, SessionsQuery};
+pub use effects::{Broker, Effect, Effects, SessionFacts, SessionReply, SessionSeen, SessionsQuery, Wish};
 pub(crate) use meters::{BUCKETS, check_label, check_metric};
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Table};
 use modules::Modules;
@@ -62,6 +63,8 @@ pub(crate) struct Host {
     pub(crate) clock: Rc<Clock>,
     /// What scripts have asked the broker to do.
     pub(crate) effects: Rc<Effects>,
+    /// Whom the running call is about.
+    pub(crate) asked: Rc<Asked>,
     /// The registry that they read.
     pub(crate) records: Rc<Records>,
     /// What runs beside the hooks.
@@ -83,6 +86,7 @@ impl Host {
             services: services.clone(),
             clock: Rc::new(Clock::default()),
             effects: Rc::default(),
+            asked: Rc::default(),
             records: Rc::default(),
             tasks: Rc::default(),
             backends: Arc::default(),

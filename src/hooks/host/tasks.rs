@@ -4,12 +4,12 @@
 use super::Host;
 use super::arguments::wrong;
 use crate::hooks::lua::fair::{Fair, IN_BACKGROUND};
-use crate::hooks::lua::limits::Limits;
 use crate::hooks::lua::waiting::Waiting;
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -156,8 +156,9 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
     let spawn = lua.create_function(move |lua, (function, arguments): (Value, MultiValue)| {
         let function = function_of(&function, "task.spawn", 1)?;
         let (host, lua) = (held.clone(), lua.clone());
+        let instance = held.asked.instance();
         held.tasks.begin(async move {
-            host.call(&lua, &function, arguments).await;
+            host.call(&lua, &function, instance, arguments).await;
         })
     })?;
     module.raw_set("spawn", spawn)?;
@@ -166,11 +167,13 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
         let pause = duration(&seconds, "task.every")?.max(SHORTEST);
         let function = function_of(&function, "task.every", 2)?;
         let (host, lua) = (held.clone(), lua.clone());
+        let instance = held.asked.instance();
         held.tasks.begin(async move {
             loop {
                 tokio::time::sleep(pause).await;
                 host.tasks.active().await;
-                host.call(&lua, &function, MultiValue::new()).await;
+                host.call(&lua, &function, instance.clone(), MultiValue::new())
+                    .await;
             }
         })
     })?;
@@ -180,10 +183,10 @@ pub(super) fn module(lua: &Lua, host: &Host) -> mlua::Result<Table> {
 }
 
 impl Host {
-    /// Calls a function of the script as a task: each stretch between two waits has the whole budget.
-    async fn call(&self, lua: &Lua, function: &Function, arguments: MultiValue) {
-        let limits: &Rc<Limits> = &self.limits;
-        let call = Waiting::<()>::task(lua, limits, function, self.budget, self.steps, arguments);
+    /// Calls a function of the script as a task: each stretch between two waits has the whole budget. It is about whom the call was
+    /// about that began it.
+    async fn call(&self, lua: &Lua, function: &Function, instance: Option<Arc<str>>, arguments: MultiValue) {
+        let call = Waiting::<()>::task(lua, self, function, instance, arguments);
         let ended = match call {
             Ok(call) => Fair::new(IN_BACKGROUND, call).await,
             Err(fault) => Err(fault),

@@ -151,7 +151,7 @@ fn modules_and_their_functions() {
         ),
         (
             "mqtt.kick()",
-            "`mqtt.kick` is called with 0 arguments; write `mqtt.kick(client_id, code?, reason?)`",
+            "`mqtt.kick` is called with 0 arguments; write `mqtt.kick(client_id, code?, reason?, options?)`",
         ),
         (
             "mqtt.kick('a', 1, 'b', 2)",

@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 pub(crate) mod answer;
+pub(crate) mod asked;
 pub(crate) mod connect;
 pub(crate) mod context;
 pub(crate) mod convert;

@@ -174,6 +174,7 @@ impl PolicyState {
         client: &Arc<Client>,
         with: impl FnOnce(&AnyUserData) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
+        let _about = self.sandbox.host.asked.about(client);
         let made = self.contexts.with(&self.sandbox.lua, client, with);
         made.unwrap_or_else(|error| Err(Fault::from_lua(&error, None)))
     }

@@ -1,8 +1,10 @@
 //! A call that waits: a coroutine that is put aside while a backend works, and resumed on the shard's thread.
 
+use super::asked::Asked;
 use super::fault::Fault;
 use super::limits::Limits;
 use super::sandbox::Sandbox;
+use crate::hooks::host::Host;
 use mlua::thread::AsyncThread;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua};
 use std::ffi::c_void;
@@ -10,6 +12,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,6 +23,9 @@ pub(crate) struct Waiting<R> {
     coroutine: *const c_void,
     lua: Lua,
     limits: Rc<Limits>,
+    asked: Rc<Asked>,
+    /// The instance of whom it is about, if that is anybody.
+    instance: Option<Arc<str>>,
     /// What is left of the time that it may compute.
     budget: Duration,
     steps: Option<u64>,
@@ -37,26 +43,30 @@ impl<R: FromLuaMulti> Waiting<R> {
         steps: Option<u64>,
         arguments: impl IntoLuaMulti,
     ) -> Result<Self, Fault> {
-        let (lua, limits) = (&sandbox.lua, &sandbox.limits);
-        Self::new(lua, limits, through, budget, steps, arguments)
+        let (lua, host) = (&sandbox.lua, &sandbox.host);
+        Self::new(lua, host, through, budget, steps, arguments)
     }
 
-    /// A call that nobody waits for, and that may go on as long as its generation.
+    /// A call that nobody waits for, and that may go on as long as its generation. It is about a client of `instance`, if it is
+    /// about anybody.
     pub(crate) fn task(
         lua: &Lua,
-        limits: &Rc<Limits>,
+        host: &Host,
         function: &Function,
-        budget: Duration,
-        steps: Option<u64>,
+        instance: Option<Arc<str>>,
         arguments: impl IntoLuaMulti,
     ) -> Result<Self, Fault> {
-        let call = Self::new(lua, limits, function, budget, steps, arguments)?;
-        Ok(Self { renews: true, ..call })
+        let call = Self::new(lua, host, function, host.budget, host.steps, arguments)?;
+        Ok(Self {
+            renews: true,
+            instance,
+            ..call
+        })
     }
 
     fn new(
         lua: &Lua,
-        limits: &Rc<Limits>,
+        host: &Host,
         function: &Function,
         budget: Duration,
         steps: Option<u64>,
@@ -69,7 +79,9 @@ impl<R: FromLuaMulti> Waiting<R> {
             thread: thread.into_async(arguments).map_err(broken)?,
             coroutine,
             lua: lua.clone(),
-            limits: limits.clone(),
+            limits: host.limits.clone(),
+            asked: host.asked.clone(),
+            instance: host.asked.instance(),
             budget,
             steps,
             renews: false,
@@ -93,6 +105,11 @@ impl<R: FromLuaMulti> Future for Waiting<R> {
         if self.may_wait {
             self.limits.waits_in(self.coroutine);
         }
+        let asked = self.asked.clone();
+        let _about = self
+            .instance
+            .as_ref()
+            .map(|instance| asked.about_one_of(instance));
         let thread = &mut self.thread;
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(thread).poll(cx)));
         let stopped = self.limits.end(&self.lua);

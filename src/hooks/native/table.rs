@@ -11,7 +11,7 @@ use super::read::Reader;
 use super::world::World;
 use crate::codec::ReasonCode;
 use crate::hooks::codes;
-use crate::hooks::host::{BUCKETS, Effect, SessionReply, check_label, check_metric};
+use crate::hooks::host::{BUCKETS, Effect, SessionReply, Wish, check_label, check_metric};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::services::{Kv, KvValue, Meter, Services, Space, Wanted};
 use dunlin_plugin_api::abi::{
@@ -75,12 +75,12 @@ impl World {
         done.unwrap_or_else(|fault| self.invalid(function, fault))
     }
 
-    /// Has the broker do something in an instance; `none` names the only one that there is.
+    /// Has the broker do something in an instance; without one in the configured one.
     fn ask(
         &self,
         function: &str,
         instance: Slice,
-        effect: impl FnOnce() -> Result<Effect, Fault>,
+        wish: impl FnOnce() -> Result<Wish, Fault>,
     ) -> Result<i32, Fault> {
         if !self.serves() {
             return Ok(NOT_SERVING);
@@ -91,16 +91,17 @@ impl World {
         let Some(broker) = services.broker() else {
             return Ok(NOT_SERVING);
         };
-        if let Some(id) = Reader.str("instance", instance)?
+        let instance = Reader.instance(instance)?;
+        if let Some(id) = &instance
             && !broker.has_instance(id)
         {
             return Ok(self.invalid(function, format!("there is no instance `{id}`")));
         }
-        let effect = effect()?;
+        let wish = wish()?;
         let Some(place) = self.place() else {
             return Ok(BUSY);
         };
-        broker.ask(effect, place);
+        broker.ask(Effect { instance, wish }, place);
         Ok(OK)
     }
 }
@@ -161,8 +162,8 @@ fn failed_itself(outcome: *const Outcome) -> bool {
 
 unsafe extern "C" fn publish(ctx: *mut c_void, instance: Slice, message: *const NewMessage) -> i32 {
     let world = world(ctx);
-    let effect = || Ok(Effect::Publish(Reader.message(message)?));
-    world.done("publish", world.ask("publish", instance, effect))
+    let wish = || Ok(Wish::Publish(Reader.message(message)?));
+    world.done("publish", world.ask("publish", instance, wish))
 }
 
 /// A client id that somebody could have.
@@ -179,13 +180,13 @@ unsafe extern "C" fn send(
     message: *const NewMessage,
 ) -> i32 {
     let world = world(ctx);
-    let effect = || {
-        Ok(Effect::P2p {
+    let wish = || {
+        Ok(Wish::P2p {
             client_id: client(client_id)?,
             message: Reader.message(message)?,
         })
     };
-    world.done("send", world.ask("send", instance, effect))
+    world.done("send", world.ask("send", instance, wish))
 }
 
 unsafe extern "C" fn kick(
@@ -196,7 +197,7 @@ unsafe extern "C" fn kick(
     reason: Slice,
 ) -> i32 {
     let world = world(ctx);
-    let effect = || {
+    let wish = || {
         let code = match u8::try_from(code) {
             Ok(0) => ReasonCode::ADMINISTRATIVE_ACTION,
             Ok(code) if codes::is_disconnect(code) => ReasonCode(code),
@@ -208,22 +209,22 @@ unsafe extern "C" fn kick(
             }
         };
         let reason = Reader.reason(reason)?;
-        Ok(Effect::Kick {
+        Ok(Wish::Kick {
             client_id: client(client_id)?,
             code,
             reason: reason.unwrap_or_else(|| "a policy ended the connection".into()),
         })
     };
-    world.done("kick", world.ask("kick", instance, effect))
+    world.done("kick", world.ask("kick", instance, wish))
 }
 
 unsafe extern "C" fn reauthorize(ctx: *mut c_void, instance: Slice, client_id: Slice) -> i32 {
     let world = world(ctx);
-    let effect = || {
+    let wish = || {
         let client_id = Reader.str("client_id", client_id)?.map(Arc::from);
-        Ok(Effect::Reauthorize { client_id })
+        Ok(Wish::Reauthorize { client_id })
     };
-    world.done("reauthorize", world.ask("reauthorize", instance, effect))
+    world.done("reauthorize", world.ask("reauthorize", instance, wish))
 }
 
 unsafe extern "C" fn session(
@@ -248,7 +249,7 @@ unsafe extern "C" fn session(
     };
     let errands = world.errands.clone();
     let reply = SessionReply::new(move |facts| errands.answer(number, facts));
-    let asked = world.ask("session", instance, || Ok(Effect::Session(client_id, reply)));
+    let asked = world.ask("session", instance, || Ok(Wish::Session(client_id, reply)));
     match world.done("session", asked) {
         OK => OK,
         // Whoever has called `found` must not be told that nobody will.

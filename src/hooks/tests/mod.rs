@@ -7,6 +7,7 @@ mod bounds;
 mod built;
 mod chain;
 mod declarations;
+mod effects;
 mod hostile;
 mod logins;
 mod modules;

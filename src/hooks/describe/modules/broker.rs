@@ -32,7 +32,23 @@ pub(super) static REAUTHORIZE: Record = Record {
     name: "Reauthorize",
     doc: "Whose subscriptions are asked about again.",
     guarded: false,
-    fields: &[Field::maybe("client", Type::Text, "this client's alone")],
+    fields: &[
+        Field::maybe("client", Type::Text, "this client's alone"),
+        Field::maybe("instance", Type::Text, OF_WHICH),
+    ],
+};
+
+const OF_WHICH: &str = "of which instance; that of the client which the script is asked about if none, and then the configured one";
+
+pub(super) static WHERE: Record = Record {
+    name: "Where",
+    doc: "Where something is done.",
+    guarded: false,
+    fields: &[Field::maybe(
+        "instance",
+        Type::Text,
+        "in which instance; in that of the client which the script is asked about if none, and then in the configured one",
+    )],
 };
 
 pub(super) static SESSIONS_OPTIONS: Record = Record {
@@ -51,6 +67,7 @@ pub(super) static SESSIONS_OPTIONS: Record = Record {
             Type::Integer,
             "how many at most, 100 if none, up to 10,000",
         ),
+        Field::maybe("instance", Type::Text, OF_WHICH),
     ],
 };
 
@@ -69,7 +86,7 @@ pub(super) static SESSION: Record = Record {
 const REAUTHORIZE_OPTIONS: &[Field] = &[Field::maybe(
     "options",
     Type::Record(&REAUTHORIZE),
-    "whose; everybody's if none",
+    "whose; everybody's of the instance if none",
 )];
 
 const WHICH_SESSIONS: &[Field] = &[Field::maybe(
@@ -86,6 +103,20 @@ const FOUND_SESSIONS: &[Field] = &[
 const CLIENT_ID: Field = Field::new("client_id", Type::Text, "which client");
 const NEW: Field = Field::new("message", Type::Record(&NEW_MESSAGE), "what to send");
 
+const IN_WHICH: Field = Field::maybe("options", Type::Record(&WHERE), "where");
+const PUBLISHED: &[Field] = &[NEW, IN_WHICH];
+const SENT: &[Field] = &[CLIENT_ID, NEW, IN_WHICH];
+const KICKED: &[Field] = &[
+    CLIENT_ID,
+    Field::maybe(
+        "code",
+        Type::Integer,
+        "a reason code of DISCONNECT, 0x98 (administrative action) if none",
+    ),
+    Field::maybe("reason", Type::Text, "why"),
+    IN_WHICH,
+];
+
 pub(super) const MQTT: Module = Module {
     name: "mqtt",
     doc: "What a script can have the broker do. Each is noted, and done when the turn of the shard ends.",
@@ -94,30 +125,17 @@ pub(super) const MQTT: Module = Module {
     functions: &[
         Function::new(
             "publish",
-            &[NEW],
+            PUBLISHED,
             &[],
             "publishes a message, whose origin is `script`",
         ),
         Function::new(
             "p2p",
-            &[CLIENT_ID, NEW],
+            SENT,
             &[],
             "sends a message to one client, whatever it is subscribed to",
         ),
-        Function::new(
-            "kick",
-            &[
-                CLIENT_ID,
-                Field::maybe(
-                    "code",
-                    Type::Integer,
-                    "a reason code of DISCONNECT, 0x98 (administrative action) if none",
-                ),
-                Field::maybe("reason", Type::Text, "why"),
-            ],
-            &[],
-            "ends a client's connection",
-        ),
+        Function::new("kick", KICKED, &[], "ends a client's connection"),
         Function::new(
             "reauthorize",
             REAUTHORIZE_OPTIONS,

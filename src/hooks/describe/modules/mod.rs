@@ -48,6 +48,7 @@ pub(crate) static RECORDS: &[&Record] = &[
     &backends::HTTP_REQUEST,
     &backends::HTTP_ANSWER,
     &broker::REAUTHORIZE,
+    &broker::WHERE,
     &broker::SESSION,
     &broker::SESSIONS_OPTIONS,
     &store::CACHE_OPTIONS,
