@@ -154,8 +154,8 @@ fn modules_and_their_functions() {
             "`mqtt.kick` is called with 0 arguments; write `mqtt.kick(client_id, code?, reason?, options?)`",
         ),
         (
-            "mqtt.kick('a', 1, 'b', 2)",
-            "`mqtt.kick` is called with 4 arguments",
+            "mqtt.kick('a', 1, 'b', {}, 2)",
+            "`mqtt.kick` is called with 5 arguments",
         ),
         (
             "mqtt.publish { tpic = 'a' }",
