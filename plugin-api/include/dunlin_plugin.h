@@ -1230,6 +1230,21 @@ typedef struct DunlinHost {
                    void (*call)(void *data),
                    void (*release)(void *data),
                    void *data);
+  // Since 1.1. Reads a record of the registry, as the text of a JSON object: `OK`, `ABSENT` or `TOO_SMALL`. `instance` is said
+  // always here; none or an empty one is for records that belong to none.
+  int32_t (*registry_get)(void *ctx,
+                          struct DunlinSlice instance,
+                          struct DunlinSlice kind,
+                          struct DunlinSlice name,
+                          struct DunlinBuffer *value);
+  // Since 1.1. Reads the records of a kind, by the bytes of their names: the first `most` (1,000 at most) behind the name
+  // `after`, which may be none; as the text of a JSON list of `{"name": ..., "value": {...}}`. `OK` or `TOO_SMALL`.
+  int32_t (*registry_list)(void *ctx,
+                           struct DunlinSlice instance,
+                           struct DunlinSlice kind,
+                           struct DunlinSlice after,
+                           uint32_t most,
+                           struct DunlinBuffer *records);
 } DunlinHost;
 
 // How long the answers of a hook hold, and what they depend on. It never grows.

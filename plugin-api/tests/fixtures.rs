@@ -10,7 +10,7 @@
 
 use dunlin_plugin_api::abi;
 use dunlin_plugin_api::prelude::*;
-use dunlin_plugin_api::sdk::mock::Failure;
+use dunlin_plugin_api::sdk::mock::{Failure, MockConnect};
 // With RTLD_NOW a symbol that nobody has is found now, not when it is called.
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,24 @@ fn built_c(variant: &str) -> (tempfile::TempDir, PathBuf) {
         .arg(&library)
         .arg(fixtures().join("c/fixture.c")));
     (folder, library)
+}
+
+/// The one of ABI 1.1.
+fn load_c_1_1() -> MockHost {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("fixture.so");
+    let flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"];
+    run(Command::new("cc")
+        .args(flags)
+        .arg("-o")
+        .arg(&library)
+        .arg(fixtures().join("c_1_1/fixture.c")));
+    // SAFETY: our own fixture; leaked, so that it stays mapped.
+    let library = Box::leak(Box::new(
+        unsafe { Library::open(Some(library), RTLD_NOW | RTLD_LOCAL) }.unwrap(),
+    ));
+    // SAFETY: the same.
+    unsafe { MockHost::load(declaration(library).unwrap(), "{}") }.unwrap()
 }
 
 /// The fixture in Rust, built once into this crate's target folder.
@@ -95,6 +113,48 @@ fn good_ones_serve() {
         assert_eq!(login(&mock), Ok(Login::deny("by the fixture")), "{variant}");
         assert_eq!(mock.unload(), 0);
     }
+}
+
+#[test]
+fn one_of_1_1_uses_what_it_knows() {
+    let mock = load_c_1_1();
+    let client = MockClient::new("a").instance("i");
+    let connect = MockConnect {
+        username: Some("j".to_owned()),
+        ..MockConnect::default()
+    };
+    let Ok(Connecting::Patch(patch)) = mock.connect(&client, &connect) else {
+        panic!()
+    };
+    assert_eq!(patch.instance.as_deref(), Some("j"));
+    let login = || mock.authenticate(&client, None, None);
+    assert_eq!(login(), Ok(Login::deny("no such key")));
+    mock.set_record("i", "key", "a", serde_json::json!({ "n": 1 }));
+    mock.set_record("i", "key", "b", serde_json::json!({ "n": 2 }));
+    let granted = Grant {
+        attrs: serde_json::json!({ "n": 1 }),
+        any_client_id: true,
+        depends: vec!["key/a".to_owned()],
+        ..Grant::default()
+    };
+    assert_eq!(login(), Ok(Login::Allow(granted)));
+    let controlled = |ended| match mock.expiring(&client, 5.0, ended) {
+        Ok(Controlling::Do(controlled)) => controlled,
+        other => panic!("{other:?}"),
+    };
+    let listed = serde_json::json!({ "keys": [{ "name": "b", "value": { "n": 2 } }] });
+    let changed = Controlled {
+        attrs: Some(listed),
+        ..Controlled::default()
+    };
+    assert_eq!(controlled(false), changed);
+    let changed = Controlled {
+        expires_at: Some(65.0),
+        acl: Some(Vec::new()),
+        depends: Some(Vec::new()),
+        ..Controlled::default()
+    };
+    assert_eq!(controlled(true), changed);
 }
 
 #[test]
@@ -219,7 +279,14 @@ fn said(header: &str) -> (Vec<(String, Vec<String>)>, Vec<String>) {
 
 #[test]
 fn the_header_only_grew_at_the_ends_of_its_structs() {
-    let old = std::fs::read_to_string(fixtures().join("c/dunlin_plugin_1_0.h")).unwrap();
+    for frozen in ["c/dunlin_plugin_1_0.h", "c_1_1/dunlin_plugin_1_1.h"] {
+        grew_from(frozen);
+    }
+}
+
+#[track_caller]
+fn grew_from(frozen: &str) {
+    let old = std::fs::read_to_string(fixtures().join(frozen)).unwrap();
     let new = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("include/dunlin_plugin.h"))
         .unwrap();
     let ((old, old_numbers), (new, new_numbers)) = (said(&old), said(&new));

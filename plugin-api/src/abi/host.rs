@@ -127,6 +127,29 @@ pub struct Host {
             data: *mut c_void,
         ) -> i32,
     >,
+    /// Since 1.1. Reads a record of the registry, as the text of a JSON object: `OK`, `ABSENT` or `TOO_SMALL`. `instance` is said
+    /// always here; none or an empty one is for records that belong to none.
+    pub registry_get: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            instance: Slice,
+            kind: Slice,
+            name: Slice,
+            value: *mut Buffer,
+        ) -> i32,
+    >,
+    /// Since 1.1. Reads the records of a kind, by the bytes of their names: the first `most` (1,000 at most) behind the name
+    /// `after`, which may be none; as the text of a JSON list of `{"name": ..., "value": {...}}`. `OK` or `TOO_SMALL`.
+    pub registry_list: Option<
+        unsafe extern "C" fn(
+            ctx: *mut c_void,
+            instance: Slice,
+            kind: Slice,
+            after: Slice,
+            most: u32,
+            records: *mut Buffer,
+        ) -> i32,
+    >,
 }
 
 prefixed!(SessionInfo, Host);

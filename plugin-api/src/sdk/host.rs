@@ -4,6 +4,7 @@ use super::answers::NewMessage;
 use super::callbacks::{self, SESSIONS, TIMERS};
 use super::give::with_message;
 use crate::abi::{self, Buffer, Outcome, Pair, PairList, Slice, read_prefix};
+use serde_json::Value;
 use std::any::Any;
 use std::borrow::Cow;
 use std::ffi::c_void;
@@ -290,6 +291,57 @@ impl Host {
         found(call!(self, kv_delete, space as u32, Slice::of(key)))
     }
 
+    /// Reads a record of the registry: what operators have set up. The instance is said always, such as that of a hook's client;
+    /// an empty one is for records that belong to none.
+    ///
+    /// # Errors
+    /// When the host refuses it; [`Refused::Unsupported`] by a broker that has no registry for plugins.
+    pub fn registry_get(&self, instance: &str, kind: &str, name: &str) -> Result<Option<Value>, Refused> {
+        let (instance, kind, name) = (Slice::text(instance), Slice::text(kind), Slice::text(name));
+        let record = self.fetch(|buffer| {
+            call!(
+                self,
+                registry_get,
+                instance,
+                kind,
+                name,
+                std::ptr::from_mut(buffer)
+            )
+        })?;
+        record.map(|text| read(&text)).transpose()
+    }
+
+    /// Reads the records of a kind, by the bytes of their names: the first `most` (1,000 at most) behind the name `after`.
+    ///
+    /// # Errors
+    /// As [`Host::registry_get`].
+    pub fn registry_list(
+        &self,
+        instance: &str,
+        kind: &str,
+        after: Option<&str>,
+        most: u32,
+    ) -> Result<Vec<(String, Value)>, Refused> {
+        let (instance, kind) = (Slice::text(instance), Slice::text(kind));
+        let after = after.map_or(Slice::NONE, Slice::text);
+        let records = self.fetch(|buffer| {
+            call!(
+                self,
+                registry_list,
+                instance,
+                kind,
+                after,
+                most,
+                std::ptr::from_mut(buffer)
+            )
+        })?;
+        let records: Vec<Listed> = read(&records.unwrap_or_else(|| b"[]".to_vec()))?;
+        Ok(records
+            .into_iter()
+            .map(|record| (record.name, record.value))
+            .collect())
+    }
+
     /// Adds to a counter of the policy's own.
     ///
     /// # Errors
@@ -448,6 +500,18 @@ impl Host {
             return found(status).map(|there| there.then_some(memory));
         }
     }
+}
+
+/// A record of a list.
+#[derive(serde::Deserialize)]
+struct Listed {
+    name: String,
+    value: Value,
+}
+
+/// What the host wrote in JSON.
+fn read<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(text).map_err(|_| Refused::Invalid)
 }
 
 /// The host takes lines, and what a panic says or an error tells of its causes is often more.

@@ -297,6 +297,31 @@ fn the_host_does_what_it_is_asked() {
             queued: 2,
         },
     );
+    for name in ["b", "c", "a"] {
+        mock.set_record(
+            "i",
+            "group",
+            name,
+            json!({ "name": name, "long": "x".repeat(300) }),
+        );
+    }
+    mock.set_record("i", "group", "c", serde_json::Value::Null);
+    let found = host.registry_get("i", "group", "a").unwrap().unwrap();
+    assert_eq!(
+        (&found["name"], found["long"].as_str().unwrap().len()),
+        (&json!("a"), 300)
+    );
+    assert_eq!(host.registry_get("i", "group", "c"), Ok(None));
+    assert_eq!(host.registry_get("", "group", "a"), Ok(None));
+    let names = |after, most| {
+        let list = host.registry_list("i", "group", after, most)?;
+        Ok(list.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
+    };
+    assert_eq!(names(None, 10), Ok(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(names(None, 1), Ok(vec!["a".to_owned()]));
+    assert_eq!(names(Some("a"), 1), Ok(vec!["b".to_owned()]));
+    assert_eq!(names(None, 0), Err(Refused::Invalid));
+    assert_eq!(host.registry_list("i", "key", None, 1), Ok(Vec::new()));
     let (tell, told) = std::sync::mpsc::channel();
     let again = tell.clone();
     host.session("", "c", move |session| tell.send(session).unwrap())

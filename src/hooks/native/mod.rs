@@ -41,6 +41,7 @@ mod place;
 mod plugin;
 mod pool;
 mod read;
+mod records;
 mod shown;
 mod sync;
 mod table;

@@ -8,6 +8,7 @@
 use super::answer;
 use super::errands::Untaken;
 use super::read::Reader;
+use super::records;
 use super::world::World;
 use crate::codec::ReasonCode;
 use crate::hooks::codes;
@@ -52,6 +53,8 @@ pub(super) fn of(world: &'static World) -> Host {
         kick: Some(kick),
         reauthorize: Some(reauthorize),
         timer: Some(timer),
+        registry_get: Some(records::get),
+        registry_list: Some(records::list),
         ..Host::blank()
     }
 }
@@ -304,7 +307,7 @@ fn kv<'a>(world: &World, services: &Services, space: u32, key: Slice) -> Result<
     Ok((services.kv(space), key))
 }
 
-fn fill(buffer: *mut Buffer, value: &[u8]) -> Result<i32, Fault> {
+pub(super) fn fill(buffer: *mut Buffer, value: &[u8]) -> Result<i32, Fault> {
     // SAFETY: the plugin's buffer is good for the call.
     let buffer = unsafe { buffer.as_mut() }.ok_or_else(|| Fault::answer("there is no buffer"))?;
     // SAFETY: the same, and for what it names.
@@ -317,7 +320,7 @@ fn fill(buffer: *mut Buffer, value: &[u8]) -> Result<i32, Fault> {
 }
 
 /// Runs `with` on what the policies share, or says that the instance has ended.
-fn with_services(
+pub(super) fn with_services(
     ctx: *mut c_void,
     function: &str,
     with: impl FnOnce(&World, &Services) -> Result<i32, Fault>,

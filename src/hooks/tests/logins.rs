@@ -3,7 +3,7 @@
 use super::*;
 use crate::codec::{Connect, ConnectProperties, ProtocolVersion};
 
-fn connect(client_id: &str) -> Connect {
+pub(super) fn connect(client_id: &str) -> Connect {
     Connect {
         version: ProtocolVersion::V5,
         client_id: client_id.to_owned(),

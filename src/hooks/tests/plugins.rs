@@ -330,3 +330,60 @@ fn what_two_versions_say_of_themselves_can_be_compared() {
     let begins = "compiled plugin stamp v0000001, plugin ABI 1.1\nhooks: publish, limit\nsha256: ";
     assert!(text.starts_with(begins), "{text}");
 }
+
+#[test]
+fn a_plugin_of_abi_1_1_reads_the_registry_and_says_what_a_login_rests_on() {
+    use serde_json::json;
+    let services = super::records::services(&[
+        ("mqtt-a", "key", "a", json!({ "n": 1 })),
+        ("mqtt-a", "key", "b", json!({ "n": 2 })),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    services.keep_plugins_in(&folder.path().join("copies"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/abi/c_1_1/fixture.c");
+    compiled(&source, &[], &folder.path().join("first.so"));
+    put(
+        &std::fs::read(folder.path().join("first.so")).unwrap(),
+        &folder.path().join("fixture.so"),
+    );
+    let entry = [PolicyEntry::compiled("fixture", "fixture.so")];
+    let generation = Generation::load(1, &entry, &HookDefaults::default(), folder.path(), &services);
+    let generation = Arc::new(generation.unwrap());
+    let hooks = ShardHooks::instantiate(&generation, &Arc::default(), 0, 10).unwrap();
+    let chain = hooks.chain();
+
+    let mut asks = client("a");
+    let mut connect = super::logins::connect("a");
+    connect.username = Some("mqtt-a".to_owned());
+    block(chain.connect(&mut asks, &mut connect));
+    assert_eq!(&*asks.instance, "mqtt-a");
+    let login = |client: &Arc<Client>| {
+        block(chain.authenticate(&AuthRequest {
+            client,
+            password: None,
+            method: None,
+            data: None,
+        }))
+    };
+    let AuthDecision::Allow(grant) = login(&asks) else {
+        panic!()
+    };
+    assert_eq!(grant.attrs["n"], 1);
+    assert!(grant.any_client_id && grant.depends.has("key", "a"));
+    let stranger = client("a");
+    assert!(matches!(login(&stranger), AuthDecision::Deny { reason, .. } if &*reason == "no such key"));
+
+    let before = block(chain.expiring(&asks, 5.0, false));
+    let attrs = before.attrs.unwrap();
+    assert_eq!(attrs["keys"], json!([{ "name": "b", "value": { "n": 2 } }]));
+    assert_eq!(
+        (before.expires_at, before.acl, before.depends),
+        (None, None, None)
+    );
+    let after = block(chain.expiring(&asks, 5.0, true));
+    assert_eq!((after.expires_at, after.attrs), (Some(65.0), None));
+    assert_eq!(
+        (after.acl, after.depends),
+        (Some(Arc::default()), Some(Depends::default()))
+    );
+}

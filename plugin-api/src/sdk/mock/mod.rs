@@ -315,6 +315,15 @@ impl<P> MockHost<P> {
             .with(|inner| inner.sessions.insert(client_id.to_owned(), session));
     }
 
+    /// Puts a record into the registry, or takes it out with `null`. The instance of a [`MockClient`] is `default` unless it says another.
+    pub fn set_record(&self, instance: &str, kind: &str, name: &str, value: serde_json::Value) {
+        let key = (instance.to_owned(), kind.to_owned(), name.to_owned());
+        self.world.with(|inner| match value.is_null() {
+            true => inner.records.remove(&key),
+            false => inner.records.insert(key, value),
+        });
+    }
+
     /// The host as the plugin sees it, for looking into the key-value store and the like, also after the plugin's end.
     #[must_use]
     pub fn host(&self) -> Option<Host> {

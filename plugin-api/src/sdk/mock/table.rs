@@ -5,6 +5,7 @@ use super::super::client::properties;
 use super::super::host::Session;
 use super::decode::Decoded;
 use crate::abi::{self, Buffer, Outcome, PairList, Prefixed, SessionInfo, Slice, read_prefix};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -85,6 +86,8 @@ pub(super) struct Inner {
     pub(super) reauthorized: Vec<(String, Option<String>)>,
     pub(super) metrics: Vec<Metric>,
     pub(super) sessions: HashMap<String, Session>,
+    /// By instance, kind and name.
+    pub(super) records: BTreeMap<(String, String, String), Value>,
     pub(super) stale: usize,
     serving: bool,
     ended: bool,
@@ -512,6 +515,45 @@ unsafe extern "C" fn timer(
     })
 }
 
+unsafe extern "C" fn registry_get(
+    ctx: *mut c_void,
+    instance: Slice,
+    kind: Slice,
+    name: Slice,
+    value: *mut Buffer,
+) -> i32 {
+    let key = (text(instance), text(kind), text(name));
+    match world(ctx).with(|inner| inner.records.get(&key).map(Value::to_string)) {
+        Some(record) => fill(value, record.as_bytes()),
+        None => abi::ABSENT,
+    }
+}
+
+unsafe extern "C" fn registry_list(
+    ctx: *mut c_void,
+    instance: Slice,
+    kind: Slice,
+    after: Slice,
+    most: u32,
+    records: *mut Buffer,
+) -> i32 {
+    if !(1..=1000).contains(&most) {
+        return abi::INVALID;
+    }
+    let (instance, kind) = (text(instance), text(kind));
+    let after = after.is_some().then(|| text(after));
+    let list: Vec<Value> = world(ctx).with(|inner| {
+        let of_kind = inner.records.iter().filter(|((of, is, name), _)| {
+            *of == instance && *is == kind && after.as_ref().is_none_or(|after| name > after)
+        });
+        of_kind
+            .take(most as usize)
+            .map(|((_, _, name), value)| json!({ "name": name, "value": value }))
+            .collect()
+    });
+    fill(records, Value::from(list).to_string().as_bytes())
+}
+
 /// A table whose functions lead to `world`, which must outlive it.
 pub(super) fn table(world: &Arc<World>) -> abi::Host {
     abi::Host {
@@ -536,6 +578,8 @@ pub(super) fn table(world: &Arc<World>) -> abi::Host {
         kick: Some(kick),
         reauthorize: Some(reauthorize),
         timer: Some(timer),
+        registry_get: Some(registry_get),
+        registry_list: Some(registry_list),
         ..abi::Host::blank()
     }
 }
