@@ -1,7 +1,8 @@
 //! What hooks answer, rightly and wrongly, at once and later: the rows of the second table that clients see.
 
 use crate::built;
-use crate::serving::{NOT_AUTHORIZED, Serving, UNAVAILABLE, entry};
+use crate::serving::{NOT_AUTHORIZED, Serving, UNAVAILABLE, entry, reason};
+use crate::support::{PUBACK, V5, publish, subscribe};
 
 fn doing(what: &str, keys: &str) -> String {
     // No breaker.
@@ -85,4 +86,19 @@ fn a_call_is_answered_once_whoever_answers_it() {
             serving.log(seen, logs);
         }
     }
+}
+
+#[test]
+fn a_plugin_ends_a_connection_by_what_it_answers() {
+    let serving = Serving::start(&built::plugin("DISCONNECTS"), "");
+    let (mut client, ..) = serving.login("somebody");
+    client.publish(publish("in", "x").qos(1, 1));
+    client.expect_ack(PUBACK, 1, 0x10);
+    client.publish(publish("out", "x").qos(1, 2));
+    let last = client.expect_disconnect(NOT_AUTHORIZED);
+    assert_eq!(reason(&last), "not there");
+    let (mut client, ..) = serving.login("somebody");
+    assert_eq!(client.subscribe("in", 1).codes, [1]);
+    client.send(&subscribe(V5, 2, &[("out", 0)], &[]));
+    client.expect_disconnect(NOT_AUTHORIZED);
 }

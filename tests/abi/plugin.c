@@ -83,6 +83,22 @@ static int32_t authorize_publish(void *instance, const DunlinAuthorizePublishEve
 }
 #endif
 
+#ifdef DISCONNECTS
+static int32_t authorize_publish(void *instance, const DunlinAuthorizePublishEvent *event, uint64_t ticket) {
+    const DunlinHost *host = instance;
+    DunlinOutcome outcome = DUNLIN_BLANK(DunlinOutcome);
+    if (!dunlin_is(event->topic, "out")) return DUNLIN_NEXT;
+    outcome.verdict = DUNLIN_DISCONNECT;
+    outcome.reason = dunlin_text("not there");
+    return host->complete(host->ctx, ticket, &outcome) == DUNLIN_OK ? DUNLIN_ANSWERED : DUNLIN_ERROR;
+}
+
+static int32_t authorize_subscribe(void *instance, const DunlinAuthorizeSubscribeEvent *event, uint64_t ticket) {
+    (void)instance, (void)ticket;
+    return dunlin_is(event->filter, "out") ? DUNLIN_DISCONNECT : DUNLIN_NEXT;
+}
+#endif
+
 #ifdef UNDEFINED
 int32_t nobody_has_this(void);
 #endif
@@ -134,6 +150,11 @@ DUNLIN_EXPORT const DunlinDeclaration *dunlin_plugin_v1(void) {
 #ifdef OVERRUNS
     table.authorize_publish = authorize_publish;
     declaration.hooks |= DUNLIN_BIT(DUNLIN_HOOK_AUTHORIZE_PUBLISH);
+#endif
+#ifdef DISCONNECTS
+    table.authorize_publish = authorize_publish;
+    table.authorize_subscribe = authorize_subscribe;
+    declaration.hooks |= DUNLIN_BIT(DUNLIN_HOOK_AUTHORIZE_PUBLISH) | DUNLIN_BIT(DUNLIN_HOOK_AUTHORIZE_SUBSCRIBE);
 #endif
 #ifdef LOGS_AFTER_ITS_END
     declaration.flags = DUNLIN_FLAG_THREADS;

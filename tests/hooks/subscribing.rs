@@ -1,7 +1,7 @@
 //! subscribe, unsubscribe, limit, and subscriptions that are taken back.
 
 use crate::Scripted;
-use crate::support::{Connect, UNSUBACK, V5, publish, subscribe, unsubscribe};
+use crate::support::{Connect, REASON_STRING, UNSUBACK, V5, publish, subscribe, unsubscribe};
 
 #[test]
 fn filters_are_rewritten_and_added() {
@@ -107,4 +107,30 @@ fn a_script_can_ask_for_it() {
     broker.until_log("was withdrawn");
     client.publish(publish("x", "no"));
     client.expect_nothing(100);
+}
+
+#[test]
+fn an_answer_can_end_the_connection() {
+    for waits in ["", "waits = { 'authorize_publish', 'authorize_subscribe' },"] {
+        let broker = Scripted::start(&format!(
+            r#"local function asked(ctx, topic)
+                if topic == "out" then return "disconnect", "not there" end
+                return "allow"
+            end
+            return {{ {waits} authorize_publish = asked, authorize_subscribe = asked }}"#
+        ));
+        let mut client = Connect::v5("a").to(&broker.broker);
+        client.publish(publish("in", "x").qos(1, 1));
+        client.receive();
+        client.publish(publish("out", "x").qos(1, 2));
+        let last = client.expect_disconnect(0x87);
+        assert_eq!(last.property(REASON_STRING), Some(&b"not there"[..]), "{waits}");
+        let mut client = Connect::v5("a").to(&broker.broker);
+        client.send(&subscribe(V5, 1, &[("in", 0), ("out", 0)], &[]));
+        let last = client.expect_disconnect(0x87);
+        assert_eq!(last.property(REASON_STRING), Some(&b"not there"[..]), "{waits}");
+        let mut old = Connect::v311("a").to(&broker.broker);
+        old.publish(publish("out", "x"));
+        old.expect_close();
+    }
 }
