@@ -35,6 +35,16 @@ impl Quota {
         }
     }
 
+    /// Takes `debt` beyond any limit: it was spent already.
+    fn overdraw(&self, second: u32, debt: u32) {
+        let more = |now: u64| {
+            let (of, taken) = ((now >> 32) as u32, now as u32);
+            let (of, taken) = if of < second { (second, 0) } else { (of, taken) };
+            Some(u64::from(of) << 32 | u64::from(taken.saturating_add(debt)))
+        };
+        let _always = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
     /// What was taken in the second of `now`.
     #[must_use]
     pub fn taken(&self, now: Millis) -> u32 {
@@ -51,6 +61,10 @@ fn second(now: Millis) -> u32 {
     u32::try_from(now.0 / 1000).unwrap_or(u32::MAX)
 }
 
+fn handful(limit: u32) -> i64 {
+    i64::from((limit / HANDFULS).max(1))
+}
+
 /// One shard's part of an instance's second.
 #[derive(Debug, Default)]
 pub struct Purse {
@@ -63,17 +77,12 @@ impl Purse {
     /// Spends `cost` if the instance may: `limit` a second, over all shards.
     #[inline]
     pub fn spend(&mut self, quota: &Quota, limit: u32, cost: u32, now: Millis) -> bool {
-        let second = second(now);
-        if self.second != second {
-            self.second = second;
-            // Debts are forgiven, as they were charged for messages that somebody else's second paid.
-            self.left = 0;
-        }
+        self.roll(now);
         let cost = i64::from(cost);
         if self.left < cost {
-            let handful = i64::from((limit / HANDFULS).max(1)).max(cost - self.left);
+            let handful = handful(limit).max(cost - self.left);
             let want = u32::try_from(handful).unwrap_or(u32::MAX);
-            self.left += i64::from(quota.take(second, limit, want));
+            self.left += i64::from(quota.take(self.second, limit, want));
             if self.left < cost {
                 return false;
             }
@@ -82,10 +91,24 @@ impl Purse {
         true
     }
 
-    /// Charges `cost`, whether or not there is as much.
+    /// Charges `cost`, whether or not there is as much. Other shards are told of it by the handful.
     #[inline]
-    pub fn charge(&mut self, cost: u32) {
+    pub fn charge(&mut self, quota: &Quota, limit: u32, cost: u32, now: Millis) {
+        self.roll(now);
         self.left -= i64::from(cost);
+        if self.left <= -handful(limit) {
+            quota.overdraw(self.second, u32::try_from(-self.left).unwrap_or(u32::MAX));
+            self.left = 0;
+        }
+    }
+
+    /// A new second has new money; what was owed in the old one is forgotten.
+    fn roll(&mut self, now: Millis) {
+        let second = second(now);
+        if self.second != second {
+            self.second = second;
+            self.left = 0;
+        }
     }
 }
 
@@ -144,7 +167,17 @@ mod tests {
         for _ in 0..100 {
             if purse.spend(&quota, 100, 5, Millis(1000)) {
                 spent += 1;
-                purse.charge(5);
+                purse.charge(&quota, 100, 5, Millis(1000));
+            }
+        }
+        assert_eq!(spent, 10);
+        // Those of another shard count as well.
+        let (quota, mut publisher, mut receiver) = (Quota::default(), Purse::default(), Purse::default());
+        let mut spent = 0;
+        for _ in 0..100 {
+            if publisher.spend(&quota, 100, 5, Millis(1000)) {
+                spent += 1;
+                receiver.charge(&quota, 100, 5, Millis(1000));
             }
         }
         assert_eq!(spent, 10);

@@ -180,7 +180,8 @@ impl Shard {
                 if tenant.has_quota()
                     && let Some(purse) = self.purses.get_mut(tenant.number as usize)
                 {
-                    purse.charge(weight(receiver.qos as u8, live.session.is_persistent()));
+                    let cost = weight(receiver.qos as u8, live.session.is_persistent());
+                    purse.charge(&tenant.usage.quota, tenant.limits.tps, cost, self.now);
                 }
                 let settings = &tenant.settings;
                 match live
@@ -200,11 +201,12 @@ impl Shard {
                 }
             }
             Some(Slot::Absent(absent)) if absent.tenant.keeps_offline(receiver.qos) => {
-                if absent.tenant.has_quota()
-                    && let Some(purse) = self.purses.get_mut(absent.tenant.number as usize)
+                let tenant = &absent.tenant;
+                if tenant.has_quota()
+                    && let Some(purse) = self.purses.get_mut(tenant.number as usize)
                 {
                     // Keeping a message counts as sending it once.
-                    purse.charge(1);
+                    purse.charge(&tenant.usage.quota, tenant.limits.tps, 1, self.now);
                 }
                 crate::session::to_delivery(publication, receiver)
             }

@@ -2,7 +2,7 @@
 
 use super::{Shard, Tenant};
 use crate::codec::QoS;
-use crate::instance::{Hit, Purse, weight};
+use crate::instance::{Hit, weight};
 use crate::time::Millis;
 
 /// How many messages a client has published in the present second.
@@ -32,11 +32,7 @@ impl Shard {
     pub(super) fn spend(&mut self, at: u32, tenant: &Tenant, qos: QoS) -> bool {
         let persistent = self.live(at).is_some_and(|live| live.session.is_persistent());
         let now = self.now;
-        let place = tenant.number as usize;
-        if self.purses.len() <= place {
-            self.purses.resize_with(place + 1, Purse::default);
-        }
-        let Some(purse) = self.purses.get_mut(place) else {
+        let Some(purse) = self.purses.get_mut(tenant.number as usize) else {
             return true;
         };
         let cost = weight(qos as u8, persistent);

@@ -12,7 +12,7 @@ use super::Shard;
 use super::shared::Endpoints;
 use crate::codec::ReasonCode;
 use crate::config::{Characters, ClientIds, Edition, Limits, ParentTopics, ProductConfig};
-use crate::instance::{Hit, InstanceId, Usage, names};
+use crate::instance::{Hit, InstanceId, Purse, Usage, names};
 use crate::router::SubscriptionIndex;
 use crate::session::Settings;
 
@@ -173,8 +173,12 @@ impl Tenant {
 }
 
 impl Shard {
-    /// This shard's own copy of a tenant, for its sessions.
+    /// This shard's own copy of a tenant, for its sessions, and a purse for it.
     pub(super) fn own_tenant(&mut self, tenant: &Tenant) -> Rc<Tenant> {
+        let purses = tenant.number as usize + 1;
+        if self.purses.len() < purses {
+            self.purses.resize_with(purses, Purse::default);
+        }
         let own = self.tenants.entry(tenant.number);
         Rc::clone(own.or_insert_with(|| Rc::new(tenant.clone())))
     }

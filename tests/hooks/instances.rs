@@ -31,7 +31,11 @@ const SCRIPT: &str = r#"return {
 
 #[test]
 fn a_script_reaches_the_clients_of_the_instance_that_it_means() {
-    let broker = Scripted::with(SCRIPT, "[instances.mqtt-a]\n[instances.mqtt-b]", &["server.shards=2"]);
+    let broker = Scripted::with(
+        SCRIPT,
+        "[instances.mqtt-a]\n[instances.mqtt-b]",
+        &["server.shards=2"],
+    );
     let connect = |client_id: &str, of: &str| Connect::new(V5, client_id).username(of).to(&broker.broker);
     let mut asker = connect("asker", "a");
     let (mut a, mut b) = (connect("c", "a"), connect("c", "b"));
