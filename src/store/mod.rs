@@ -30,6 +30,9 @@ pub enum StoreError {
     /// The store's own trouble, in its words.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// What is there cannot be used, or what is asked cannot be done: a sentence that says what to do.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Where a message stands in an inbox: opaque, ordered within a session, never reused.

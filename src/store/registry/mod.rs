@@ -6,6 +6,14 @@
 //!
 //! *Invariant*: whoever reads a record reads what is durable; no secret is shown by `Debug`.
 
+mod database;
+mod file;
+mod key_file;
+mod seal;
+mod sum;
+mod trouble;
+mod value;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -17,6 +25,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, broadcast};
 
 use super::{Revision, StoreError};
+pub use file::FileKeeper;
 
 /// How many changes a watcher may be behind before it has to look at everything anew.
 const CHANGES: usize = 4096;

@@ -50,9 +50,12 @@ async fn an_abandoned_change_is_seen_before_the_next_one_is_made() {
     );
     asked.recv().unwrap();
     assert!(registry.is_empty(), "seen before it was kept");
-    go.send(Ok(())).unwrap();
-    go.send(Ok(())).unwrap();
-    let second = registry.put(key("a"), value("second"), Expect::Nothing).await;
+    // The second one begins while the first one is still being made.
+    let second = registry.put(key("a"), value("second"), Expect::Nothing);
+    let (second, ()) = tokio::join!(second, async {
+        go.send(Ok(())).unwrap();
+        go.send(Ok(())).unwrap();
+    });
     assert_eq!(second, Err(RegistryError::Exists(key("a"))));
     assert_eq!(
         registry.get("i", "group", "a").unwrap().text("text"),
