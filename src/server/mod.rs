@@ -32,7 +32,7 @@ use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
 use crate::shard::{Control, Shared, Statuses, Tenants};
 use crate::store::memory::MemoryStore;
-use crate::store::registry::Registry;
+use crate::store::registry::{FileKeeper, Registry};
 use crate::time::Clock;
 use admin::Ways;
 use instances::Instances;
@@ -61,7 +61,9 @@ const OBSERVER_QUEUE: usize = 8_192;
 /// # Errors
 /// What keeps it from starting, in a sentence that says what to change.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
-    serve_with(config, &Arc::default())
+    // Policies may read it as they are loaded.
+    let keeper = Arc::new(FileKeeper::open(&config.server.data)?);
+    serve_with(config, &Arc::new(Registry::open(keeper)?))
 }
 
 /// The same with this registry.

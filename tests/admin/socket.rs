@@ -61,6 +61,34 @@ fn a_second_broker_on_the_data_folder_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn the_registry_lies_in_the_data_folder_and_a_broker_that_cannot_read_it_does_not_start() {
+    let data = support::broker::folder();
+    let (key, file) = (data.join("registry.key"), data.join("registry.redb"));
+    Broker::start_on(&data, &[]).stop();
+    assert!(key.exists() && file.exists());
+    Broker::start_on(&data, &[]).stop();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = serve_and_fail(&data, &[]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains(key.to_str().unwrap()) && refused.err.contains("chmod 600"),
+        "{refused:?}"
+    );
+    // Two brokers without a socket: the folder is not locked, the registry is.
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let off = ["admin.socket=none"];
+    let first = Broker::start_on(&data, &off);
+    let refused = serve_and_fail(&data, &off);
+    assert!(
+        refused.err.contains(file.to_str().unwrap())
+            && refused.err.contains("another Dunlin serves this data folder"),
+        "{refused:?}"
+    );
+    first.stop();
+    std::fs::remove_dir_all(data).unwrap();
+}
+
+#[test]
 fn a_killed_broker_is_replaced() {
     let data = support::broker::folder();
     let first = Broker::start_on(&data, &[]);
