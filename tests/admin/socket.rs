@@ -42,7 +42,7 @@ fn a_second_broker_on_the_data_folder_is_refused_and_the_first_goes_on() {
     let refused = serve_and_fail(broker.data(), &[]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(
-        refused.err.contains("another Dunlin runs on the data folder") && refused.err.contains("--data"),
+        refused.err.contains("another Dunlin serves this data folder") && refused.err.contains("--data"),
         "{refused:?}"
     );
     // Not even with a socket of its own.
