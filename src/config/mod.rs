@@ -8,6 +8,7 @@
 pub mod backends;
 mod check;
 mod de;
+mod differences;
 pub mod hooks;
 pub mod humane;
 mod instance;
@@ -32,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use differences::{Difference, SetBy};
 pub use hooks::{HookDefaults, PolicyEntry, WatchSettings};
 pub use instance::{Edition, InstanceConfig};
 pub use limits::Limits;

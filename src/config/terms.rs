@@ -7,7 +7,8 @@ use super::load::path_of;
 use super::tree::{self, Node, Place, Step, Value};
 use super::{Edition, Limits, MqttConfig, ProductConfig};
 
-const SECTIONS: [&str; 3] = ["limits", "mqtt", "product"];
+/// The sections that an instance may have settings of its own for.
+pub(super) const SECTIONS: [&str; 3] = ["limits", "mqtt", "product"];
 
 /// Limits that hold over all instances and cannot be set for one.
 const OF_THE_BROKER: [&str; 6] = [

@@ -404,3 +404,23 @@ fn the_admin_socket_is_in_the_data_folder_or_where_the_file_says() {
     assert_eq!(socket("", &["admin.socket=/run/x"]), Some("/run/x".into()));
     assert_eq!(socket("", &["server.data=/d"]), Some("/d/dunlin.sock".into()));
 }
+
+#[test]
+fn what_sets_an_instance_apart_is_known_with_who_set_it() {
+    let files = Files::new(
+        "[listeners.tcp]\nbind = '127.0.0.1:1883'\n[limits]\ntps = 5\n[instances.mqtt-a.limits]\ntps = 7\noffline_messages = 9\n[instances.mqtt-a]\nname = 'abc'\n",
+    );
+    let config = files.load(&[], &[]).unwrap();
+    let own = [("limits.tps", "100")];
+    let differences = config.differences("mqtt-a", Edition::Lite, own);
+    let of = |name: &str| {
+        differences
+            .get(name)
+            .map(|found| (found.value.as_str(), found.by))
+    };
+    assert_eq!(of("limits.tps"), Some(("100", SetBy::Operator)));
+    assert_eq!(of("limits.offline_messages"), Some(("9", SetBy::Configuration)));
+    assert_eq!(of("product.mqtt5"), Some(("false", SetBy::Edition)));
+    assert_eq!(of("name"), None);
+    assert!(config.differences("mqtt-b", Edition::Platinum, []).is_empty());
+}

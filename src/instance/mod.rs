@@ -3,6 +3,7 @@
 //! *Invariant*: nothing of one instance is ever seen from another: every key that a session, a message or a subscription is
 //! found by carries the instance.
 
+pub mod fresh;
 pub mod names;
 mod quota;
 mod usage;

@@ -36,6 +36,19 @@ pub fn instance(name: &str) -> Result<(), NameError> {
     ))
 }
 
+/// The region of an instance, such as `cn-hangzhou`.
+///
+/// # Errors
+/// What it has to be.
+pub fn region(name: &str) -> Result<(), NameError> {
+    if (1..=64).contains(&name.len()) && plain(name) {
+        return Ok(());
+    }
+    Err(NameError(
+        "a region's name has 1 to 64 letters, digits, `-` and `_`",
+    ))
+}
+
 /// The id of a group.
 ///
 /// # Errors
