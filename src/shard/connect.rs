@@ -90,12 +90,21 @@ pub async fn admit(
     let result = find_record(shard, &key, admission.connect.clean_start).await;
     let mut shard = shard.borrow_mut();
     shard.begin_turn();
-    if let Some(now) = shard.shared.tenants.get(&key.instance) {
+    let now = shard.shared.tenants.get(&key.instance);
+    let gone = now.is_none();
+    if let Some(now) = now {
         // It may have changed meanwhile.
         admission.tenant = now;
     }
     let result = match result {
-        Ok(found) => Ok(shard.start(admission, admitted, found)),
+        Ok(found) => {
+            let id = shard.start(admission, admitted, found);
+            if gone {
+                // It was deleted meanwhile, when this client was not yet one of those to be told.
+                shard.end_with_instance(id.slot);
+            }
+            Ok(id)
+        }
         Err(error) => Err((admission.io, error)),
     };
     shard.claims.remove(&key);

@@ -216,11 +216,16 @@ impl Shard {
             .filter(|(_, slot)| slot.tenant().number == tenant.number);
         let of_it: Vec<u32> = of_it.filter_map(|(at, _)| u32::try_from(at).ok()).collect();
         for at in of_it {
-            let what = "the instance was deleted";
-            self.close(at, &Close::new(ReasonCode::ADMINISTRATIVE_ACTION, what));
-            self.end_absent(at, what);
+            self.end_with_instance(at);
         }
         self.tenants.remove(&tenant.number);
+    }
+
+    /// The session in `at` ends with its instance.
+    pub(super) fn end_with_instance(&mut self, at: u32) {
+        let what = "the instance was deleted";
+        self.close(at, &Close::new(ReasonCode::ADMINISTRATIVE_ACTION, what));
+        self.end_absent(at, what);
     }
 
     fn live_slots(&self) -> Vec<u32> {
