@@ -12,8 +12,18 @@
 //! | `GET /v1/clients` [`ClientsRequest`] | a [`ClientRow`] a line |
 //! | `POST /v1/clients/kick` [`KickRequest`] | `{}`, or [`Refusal`] |
 //! | `GET /v1/trace` [`TraceRequest`] | a [`TraceLine`] a line, until one side ends it |
+//! | `GET /v1/instances` | a list of [`InstanceRow`] |
+//! | `GET /v1/instances/show` [`InstanceName`] | [`InstanceShown`] |
+//! | `POST /v1/instances/create` [`CreateInstance`] | [`InstanceRow`], or [`Refusal`] |
+//! | `POST /v1/instances/rename` [`RenameInstance`] | [`InstanceRow`], or [`Refusal`] |
+//! | `POST /v1/instances/set` [`SetInstance`], `/v1/instances/unset` [`UnsetInstance`] | `{}`, or [`Refusal`] |
+//! | `POST /v1/instances/delete` [`InstanceName`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/groups`, `/v1/topics` [`OfInstance`] | a list of [`NamedRow`] |
+//! | `POST /v1/groups/create`, `/v1/groups/delete`, `/v1/topics/create`, `/v1/topics/delete` [`Named`] | `{}`, or [`Refusal`] |
 //!
 //! What a GET asks for is in its query, what a POST asks for in its body.
+
+mod instances;
 
 use std::fmt;
 
@@ -21,6 +31,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::hooks::{PolicyRecord, Record, Trigger};
 pub use crate::shard::{TraceKind, TraceLine};
+pub use instances::{
+    CreateInstance, InstanceName, InstanceRow, InstanceShown, Named, NamedRow, OfInstance, Origin,
+    RenameInstance, SetInstance, Setting, UnsetInstance,
+};
 
 /// How the broker is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

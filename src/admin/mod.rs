@@ -4,7 +4,7 @@
 //! nobody is asked who they are. The *socket* is a file that only the broker's own user may open; it serves the admin API,
 //! which `dunlin ctl` speaks.
 //!
-//! What can be asked is the trait [`Operations`]; what the answers look like, [`api`].
+//! What can be asked is the trait [`Operations`] and those it is made of; what the answers look like, [`api`].
 //!
 //! Invariant: nothing that comes by the port changes the broker.
 
@@ -17,7 +17,7 @@ mod routes;
 mod socket;
 mod stream;
 
-pub use operations::{Failure, Operations};
+pub use operations::{Failure, InstanceOperations, Operations, Rows};
 pub use port::{AdminState, serve};
 pub use ready::{Readiness, State};
 pub use socket::serve as serve_socket;

@@ -1,5 +1,7 @@
 //! What the admin socket asks the broker to do. The server implements it; nothing here knows how.
 
+mod instances;
+
 use std::future::Future;
 
 use tokio::sync::mpsc::Receiver;
@@ -8,6 +10,8 @@ use super::api::{
     ClientRow, ClientsRequest, Diff, DiffRequest, ExplainRequest, Explained, InForce, KickRequest, PolicyRow,
     Problem, Record, ReloadRequest, Status, TraceLine, TraceRequest,
 };
+
+pub use instances::{InstanceOperations, Rows};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub enum Failure {
 }
 
 /// What an operator can ask of the broker.
-pub trait Operations: Send + Sync + 'static {
+pub trait Operations: InstanceOperations + Send + Sync + 'static {
     /// How the broker is.
     fn status(&self) -> Status;
 

@@ -1,5 +1,7 @@
 //! Which request asks for what.
 
+mod instances;
+
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
@@ -55,7 +57,7 @@ fn method(path: &str) -> Option<Method> {
         "/v1/status" | "/v1/policies" | "/v1/policies/log" | "/v1/policies/diff" | "/v1/clients"
         | "/v1/trace" => Some(Method::GET),
         "/v1/reload" | "/v1/policies/rollback" | "/v1/explain" | "/v1/clients/kick" => Some(Method::POST),
-        _ => None,
+        _ => instances::method(path),
     }
 }
 
@@ -73,11 +75,9 @@ async fn act<O: Operations>(
         "/v1/policies/rollback" => json(&operations.rollback().await?),
         "/v1/explain" => json(&operations.explain(body(request, patience).await?).await?),
         "/v1/clients" => lines(Lines::new(operations.clients(query(&request)?))),
-        "/v1/clients/kick" => {
-            operations.kick(body(request, patience).await?).await?;
-            json(&serde_json::json!({}))
-        }
-        _ => lines(Lines::new(operations.trace(query(&request)?)?)),
+        "/v1/clients/kick" => done(operations.kick(body(request, patience).await?).await?),
+        "/v1/trace" => lines(Lines::new(operations.trace(query(&request)?)?)),
+        _ => instances::act(request, operations, patience).await?,
     })
 }
 
@@ -102,6 +102,11 @@ async fn body<T: DeserializeOwned>(request: Request<Incoming>, patience: Duratio
         .to_bytes();
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
     serde_json::from_slice(body).map_err(|error| nonsense(format!("is wrong: {error}")))
+}
+
+/// What there is to say when it went well.
+fn done((): ()) -> Response<Body> {
+    json(&serde_json::json!({}))
 }
 
 fn json(answer: &impl Serialize) -> Response<Body> {

@@ -2,6 +2,9 @@
 //!
 //! A change is written to the registry first and applied by [`Instances::refresh`], which answers when every shard has it.
 
+mod change;
+mod names_of;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +20,7 @@ use crate::router::{P2pMode, SubscriptionIndex};
 use crate::shard::{Control, Endpoints, Shared, Tenant};
 use crate::store::InboxLimits;
 use crate::store::registry::{Expect, Record, RecordKey, Registry, RegistryError};
+pub(crate) use names_of::Names;
 
 /// Kinds of records in the registry.
 pub(crate) mod kind {
@@ -37,6 +41,8 @@ pub(crate) struct Instances {
     shared: Arc<Shared>,
     /// What stays the same when a tenant is replaced.
     lasting: Mutex<HashMap<InstanceId, Lasting>>,
+    /// Held by who changes something that was looked at before.
+    changing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -56,6 +62,7 @@ impl Instances {
             config: Arc::new(config.clone()),
             shared: Arc::clone(shared),
             lasting: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
         };
         for (id, _) in config.named_instances() {
             let tenant = instances.build(&InstanceId::new(id)).map_err(|problems| {
@@ -253,6 +260,7 @@ impl Instances {
     }
 
     async fn make_parent(&self, id: &InstanceId, parent: &str) -> Result<(), String> {
+        let _one = self.one_at_a_time().await;
         let Some(tenant) = self.shared.tenants.get(id) else {
             return Err("its instance is gone".to_owned());
         };
@@ -268,6 +276,12 @@ impl Instances {
             Err(error) => return Err(error.to_string()),
         }
         self.refresh(id).await.map_err(|problems| problems.join("; "))
+    }
+
+    /// Until it is dropped, nobody else changes an instance or what is in it: what was looked at is still so when it is written,
+    /// and what is written last is what the shards have in the end.
+    pub(crate) async fn one_at_a_time(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// Where all of it is kept.

@@ -152,7 +152,14 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
             connections: config.admin.connections,
             request_timeout: config.admin.request_timeout,
         };
-        let broker = Broker::new(&shared, &metrics, &reloader, &readiness, source(config));
+        let broker = Broker::new(
+            &shared,
+            &instances,
+            &metrics,
+            &reloader,
+            &readiness,
+            source(config),
+        );
         let _serving = ways.serve(state, broker)?;
         supervise(
             config,

@@ -1,5 +1,8 @@
 //! What an operator asks of the broker, done: the reloader for what concerns policies, the shards for what concerns clients.
 
+mod instances;
+
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,6 +10,7 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::diff;
+use super::instances::Instances;
 use crate::admin::api::{
     ClientRow, ClientsRequest, Diff, DiffRequest, ExplainAction, ExplainRequest, Explained, ExplainedEntry,
     InForce, KickRequest, PoliciesStatus, PolicyRow, Problem, Record, RefusedSet, ReloadRequest,
@@ -26,12 +30,15 @@ const TRACES: usize = 16;
 const WAITING: usize = 1024;
 /// The largest payload that is explained, in bytes: it is made for the question.
 const EXPLAINED: usize = 16 << 20;
+/// The end of the year 9999.
+const LAST_MILLISECOND: u64 = 253_402_300_799_000;
 /// Bytes of a reason that a client is told.
 const REASON: usize = 1024;
 
 /// The broker, to those who administer it.
 pub(super) struct Broker {
     shared: Arc<Shared>,
+    instances: Arc<Instances>,
     metrics: Arc<Metrics>,
     reloader: Arc<Reloader>,
     readiness: Arc<Readiness>,
@@ -43,6 +50,7 @@ pub(super) struct Broker {
 impl Broker {
     pub(super) fn new(
         shared: &Arc<Shared>,
+        instances: &Arc<Instances>,
         metrics: &Arc<Metrics>,
         reloader: &Arc<Reloader>,
         readiness: &Arc<Readiness>,
@@ -50,6 +58,7 @@ impl Broker {
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
+            instances: Arc::clone(instances),
             metrics: Arc::clone(metrics),
             reloader: Arc::clone(reloader),
             readiness: Arc::clone(readiness),
@@ -369,12 +378,26 @@ fn problems(errors: Vec<LoadError>) -> Vec<Problem> {
     errors.into_iter().map(problem).collect()
 }
 
+/// Carries a change out to its end, even if who asked for it goes away meanwhile: what the registry has, the shards must get.
+async fn carried_out<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::spawn(change).await;
+    done.unwrap_or_else(|_| Err(stopping()))
+}
+
 fn stopping() -> Failure {
     Failure::Refused("the broker is stopping".to_owned())
 }
 
 fn time(at: SystemTime) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
+}
+
+/// The same of milliseconds since 1970.
+fn time_of(at: u64) -> String {
+    // The format ends with the year 9999, and records may say anything.
+    time(UNIX_EPOCH + Duration::from_millis(at.min(LAST_MILLISECOND)))
 }
 
 /// A name that somebody typed, as a sentence shows it.

@@ -11,6 +11,8 @@ mod support;
 
 mod clients;
 mod explain;
+mod instances;
+mod names;
 mod policies;
 mod socket;
 mod trace;

@@ -1,8 +1,12 @@
 //! What can be typed after `dunlin ctl`.
 
+mod instances;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+pub use instances::{InstanceCommand, NameCommand, Of};
 
 /// Where to ask, and how to answer.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -71,6 +75,15 @@ pub enum Command {
         #[arg(long, value_name = "FILTER")]
         topic: Option<String>,
     },
+    /// The instances: make, change, look at, delete
+    #[command(subcommand)]
+    Instance(InstanceCommand),
+    /// The groups of an instance: client ids are GroupID@@@DeviceID
+    #[command(subcommand)]
+    Group(NameCommand),
+    /// The parent topics of an instance: the first levels of topics
+    #[command(subcommand)]
+    Topic(NameCommand),
 }
 
 /// What can be asked of the policies.

@@ -8,6 +8,8 @@ mod arguments;
 mod client;
 mod clients;
 mod explain;
+mod instance;
+mod names;
 mod output;
 mod policy;
 mod reload;
@@ -95,7 +97,11 @@ pub fn run(args: &CtlArgs, settings: &SettingsArgs) -> ExitCode {
 }
 
 fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), Error> {
-    let client = Client::new(socket(args, settings)?)?;
+    let (own, settings) = match &args.command {
+        Command::Instance(_) => instance::part_settings(settings),
+        _ => (Vec::new(), settings.clone()),
+    };
+    let client = Client::new(socket(args, &settings)?)?;
     match &args.command {
         Command::Status => status::run(&client, output),
         Command::Reload { no_rollback, wait } => reload::run(&client, output, !no_rollback, *wait),
@@ -127,6 +133,9 @@ fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), E
             ))
         }
         Command::Trace { client_id, topic } => trace::run(&client, output, client_id, topic.as_deref()),
+        Command::Instance(command) => instance::run(&client, output, command, &own),
+        Command::Group(command) => names::run(&client, output, "/v1/groups", command),
+        Command::Topic(command) => names::run(&client, output, "/v1/topics", command),
     }
 }
 

@@ -36,6 +36,14 @@ impl Output {
         self.line(format_args!("{text}"))
     }
 
+    /// Prints that something went well: the answer, or a sentence for people.
+    pub(super) fn done(&self, answer: &impl Serialize, said: &str) -> Result<(), Error> {
+        if self.json {
+            return self.json(answer);
+        }
+        self.line(format_args!("{}", shown(said)))
+    }
+
     /// Prints names and values below each other.
     pub(super) fn pairs(&self, pairs: &[(&str, String)]) -> Result<(), Error> {
         let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
