@@ -138,10 +138,7 @@ fn an_instance_comes_and_goes_while_others_are_served() {
     assert!(done, "{said}");
     let made: serde_json::Value = serde_json::from_str(&said).unwrap();
     let id = made["id"].as_str().unwrap();
-    assert!(
-        made["public_endpoint"].as_str().unwrap().starts_with(id),
-        "{said}"
-    );
+    assert!(made["public"].as_str().unwrap().starts_with(id), "{said}");
     for (what, name) in [("group", "GID_Test"), ("topic", "T1")] {
         let (done, said) = product.ctl(&[what, "create", name, "-i", id]);
         assert!(done, "{said}");
