@@ -15,6 +15,7 @@ mod mqttjs;
 mod paho;
 mod program;
 mod rumqtt;
+mod vendor;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;

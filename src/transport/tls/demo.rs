@@ -39,7 +39,10 @@ pub(super) fn certificate(data: &Path) -> Result<(PathBuf, PathBuf), TlsError> {
 }
 
 fn make() -> Result<(String, String), rcgen::Error> {
-    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    // The last one is of all instances, by the default of `endpoints.domain`.
+    let names = ["localhost", "127.0.0.1", "::1", "*.mqtt.localhost"]
+        .map(str::to_owned)
+        .to_vec();
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, "Dunlin demo");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
