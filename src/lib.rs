@@ -6,6 +6,7 @@
 // Level 0: no idea of MQTT packets.
 pub mod config;
 pub mod metrics;
+pub mod names;
 pub mod time;
 pub mod topic;
 

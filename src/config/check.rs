@@ -1,5 +1,6 @@
 //! What no single value shows: settings that contradict each other or name what is not there.
 
+mod instances;
 mod listeners;
 
 use std::fs::File;
@@ -32,6 +33,7 @@ pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems
     check.numbers();
     check.ranges();
     check.names();
+    check.instances();
     check.policies();
 }
 
@@ -215,11 +217,10 @@ impl Check<'_> {
 
     fn names(&mut self) {
         let id = &self.config.instance.id;
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if id.is_empty() || !id.chars().all(allowed) {
+        if crate::names::instance(id).is_err() {
             self.report(
                 &["instance", "id"],
-                format!("`instance.id` is {id:?}; write letters, digits, `-` and `_` alone"),
+                format!("`instance.id` is {id:?}; write 3 to 64 letters, digits, `-` and `_`"),
             );
         }
         let level = &self.config.log.level;

@@ -114,7 +114,16 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[mqtt]\nminimum_keep_alive = '10m'\n", &["dunlin.toml:4:22: `mqtt.minimum_keep_alive` (10m) is more than `mqtt.maximum_keep_alive` (8m); lower it"]),
     ("[mqtt]\nsession_expiry_maximum = '1m'\n", &["dunlin.toml:4:26: `mqtt.session_expiry_minimum` (10m) is more than `mqtt.session_expiry_maximum` (1m); lower it"]),
     ("[mqtt]\nsession_expiry_maximum = '4294967295s'\n", &["dunlin.toml:4:26: `mqtt.session_expiry_maximum` is longer than MQTT can say; write at most \"4294967294s\", or \"unlimited\""]),
-    ("[instance]\nid = 'a b'\n", &["dunlin.toml:4:6: `instance.id` is \"a b\"; write letters, digits, `-` and `_` alone"]),
+    ("[instance]\nid = 'a b'\n", &["dunlin.toml:4:6: `instance.id` is \"a b\"; write 3 to 64 letters, digits, `-` and `_`"]),
+    ("[instance]\ngroups = ['GID_ok1', 'fleet']\n", &["dunlin.toml:4:22: \"fleet\": a group's id begins with GID_ or GID- and has 7 to 64 letters, digits, `-` and `_`"]),
+    ("[instance]\ntopics = ['a', 'a/b', 'A']\n", &[
+        "dunlin.toml:4:16: \"a/b\": a parent topic is one level of 1 to 64 letters, digits, `-` and `_`",
+        "dunlin.toml:4:23: there is the parent topic a already; names differ in more than case"]),
+    ("[instances.x]\n", &["dunlin.toml:3:1: the instance \"x\": an instance's name has 3 to 64 letters, digits, `-` and `_`"]),
+    ("[instances.one]\nname = 'Same'\n[instances.two]\nname = 'same'\n", &["dunlin.toml:5:1: the instances one and two are both called same in the region local; names differ in more than case"]),
+    ("[instances.one]\nedition = 'gold'\n", &["dunlin.toml:4:11: `instances.one.edition` is \"gold\"; write one of \"lite\", \"standard\", \"professional\", \"platinum\""]),
+    ("[instances.one.limits]\nsubscription = 5\n", &["dunlin.toml:3:1: the instance one: dunlin.toml:4:16: there is no setting `limits.subscription`; did you mean `subscriptions`?"]),
+    ("[instances.one.limits]\nconnections = 5\n", &["dunlin.toml:3:1: the instance one: `limits.connections` holds for the whole broker and cannot be set for one instance; set it in [limits]"]),
     ("[log]\nlevel = 'loud'\n", &["dunlin.toml:4:9: `log.level` is \"loud\"; write error, warn, info, debug, trace or off, or per module, for example \"info,dunlin::hooks=debug\""]),
     ("[log]\nlevel = 'info,dunlin=loud'\n", &["dunlin.toml:4:9: `log.level` is \"info,dunlin=loud\"; write error, warn, info, debug, trace or off, or per module, for example \"info,dunlin::hooks=debug\""]),
     ("[server]\ndata = 'a.pem'\n", &["dunlin.toml:4:8: a.pem is not a folder; name one for Dunlin's data"]),
@@ -178,7 +187,7 @@ fn columns_count_letters_and_not_bytes() {
     assert_eq!(
         said,
         [
-            "dunlin.toml:1:19: `instance.id` is \"企鹅\"; write letters, digits, `-` and `_` alone",
+            "dunlin.toml:1:19: `instance.id` is \"企鹅\"; write 3 to 64 letters, digits, `-` and `_`",
             "dunlin.toml:1:25: there is no setting `instance.nam`; did you mean `name`?"
         ]
     );

@@ -4,7 +4,6 @@
 //! found by carries the instance.
 
 pub mod fresh;
-pub mod names;
 mod quota;
 mod usage;
 
@@ -12,6 +11,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+pub use crate::names;
 pub use quota::{Purse, Quota, weight};
 pub use usage::{Count, Hit, Usage};
 

@@ -19,7 +19,7 @@ use rust_text::{blank, is_name, without_tests};
 
 /// A module uses those above it in this list.
 const LAYERS: [&[&str]; 9] = [
-    &["topic", "time", "config", "metrics"],
+    &["topic", "time", "config", "metrics", "names"],
     &["codec", "message", "transport"],
     &["instance", "store"],
     &["hooks", "router"],
