@@ -194,6 +194,9 @@ pub struct Fallback {
     pub answer: AnswerFallback,
     /// For hooks that transform.
     pub transform: TransformFallback,
+    /// Whether `transform` was written. A `connect` hook may say which instance a client is of, and whoever it fails for must
+    /// not come into another by default.
+    pub transform_written: bool,
     /// How old the last decision may be, where `answer` is [`AnswerFallback::Stale`].
     pub stale: Duration,
 }
@@ -203,12 +206,19 @@ impl Default for Fallback {
         Self {
             answer: AnswerFallback::default(),
             transform: TransformFallback::default(),
+            transform_written: false,
             stale: Self::default_stale(),
         }
     }
 }
 
 impl Fallback {
+    /// Whether a client goes on whose `connect` hook failed: where that was asked for in so many words.
+    #[must_use]
+    pub fn lets_connect(&self) -> bool {
+        self.transform_written && self.transform == TransformFallback::Pass
+    }
+
     fn default_stale() -> Duration {
         Duration::from_secs(3600)
     }
@@ -256,8 +266,7 @@ enum WrittenFallback {
 struct BothFallbacks {
     #[serde(default)]
     answer: AnswerFallback,
-    #[serde(default)]
-    transform: TransformFallback,
+    transform: Option<TransformFallback>,
     #[serde(default = "Fallback::default_stale", with = "humane::duration")]
     stale: Duration,
 }
@@ -271,11 +280,13 @@ impl<'de> Deserialize<'de> for Fallback {
             },
             WrittenFallback::Transform(transform) => Fallback {
                 transform,
+                transform_written: true,
                 ..Fallback::default()
             },
             WrittenFallback::Both(both) => Fallback {
                 answer: both.answer,
-                transform: both.transform,
+                transform: both.transform.unwrap_or_default(),
+                transform_written: both.transform.is_some(),
                 stale: both.stale,
             },
         })
@@ -388,6 +399,7 @@ mod tests {
             Fallback {
                 answer: AnswerFallback::Deny,
                 transform: TransformFallback::Drop,
+                transform_written: true,
                 ..Fallback::default()
             }
         );
@@ -397,6 +409,7 @@ mod tests {
             Fallback {
                 answer: AnswerFallback::Allow,
                 transform: TransformFallback::Drop,
+                transform_written: true,
                 ..Fallback::default()
             }
         );

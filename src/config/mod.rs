@@ -40,7 +40,9 @@ pub use limits::Limits;
 pub use listeners::{ClientAuth, Endpoint, Listener, ListenerConfig, ListenerKind, TlsConfig, TlsIdentity};
 pub use mqtt::MqttConfig;
 pub use problem::{ConfigError, Problem};
-pub use product::{Characters, ClientIds, Duplicate, Lifetime, OnRefusal, ParentTopics, ProductConfig};
+pub use product::{
+    Characters, ClientIds, Duplicate, Lifetime, OnExcess, OnRefusal, ParentTopics, ProductConfig,
+};
 pub use server::{AdminConfig, EndpointsConfig, LogConfig, LogFormat, ServerConfig, UnknownHost};
 pub use terms::Terms;
 

@@ -23,6 +23,10 @@ pub struct ProductConfig {
     /// acknowledged and goes nowhere, SUBACK says 0x80). A 5.0 client is told with a reason code either way.
     /// Default: "disconnect".
     pub on_refusal: OnRefusal,
+    /// What becomes of a 3.x client whose message of QoS 1 or 2 is too much (`limits.tps`, `limits.payload_size`): "disconnect", so
+    /// that it sends again when it comes again, or "ignore": it waits for an acknowledgement that does not come. A 5.0 client is
+    /// told 0x97; messages of QoS 0 are dropped. Default: "disconnect".
+    pub on_excess: OnExcess,
     /// How long a QoS 2 subscription of a persistent session holds: "connection" (and nothing of QoS 2 is kept for an absent
     /// client), or "session" as in MQTT. Default: "connection".
     pub qos2_subscriptions: Lifetime,
@@ -46,6 +50,7 @@ impl Default for ProductConfig {
             topic_characters: Characters::Product,
             duplicate_client_id: Duplicate::Takeover,
             on_refusal: OnRefusal::Disconnect,
+            on_excess: OnExcess::Disconnect,
             qos2_subscriptions: Lifetime::Connection,
             qos_ignored_above: 2,
             persistent_sessions: true,
@@ -106,6 +111,16 @@ pub enum OnRefusal {
     Disconnect,
     /// The client stays.
     Deny,
+}
+
+/// See [`ProductConfig::on_excess`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExcess {
+    /// The connection ends.
+    Disconnect,
+    /// Nothing.
+    Ignore,
 }
 
 /// See [`ProductConfig::qos2_subscriptions`].

@@ -11,13 +11,14 @@ use super::{Edition, Limits, MqttConfig, ProductConfig};
 pub(super) const SECTIONS: [&str; 3] = ["limits", "mqtt", "product"];
 
 /// Limits that hold over all instances and cannot be set for one.
-const OF_THE_BROKER: [&str; 6] = [
+const OF_THE_BROKER: [&str; 7] = [
     "limits.connections",
     "limits.connection_rate",
     "limits.connecting",
     "limits.connect_timeout",
     "limits.connect_packet_size",
     "limits.mailbox",
+    "limits.sessions",
 ];
 
 /// The settings of one instance.

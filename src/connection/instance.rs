@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Refusal;
 use crate::codec::{Connect, ProtocolVersion, QoS, ReasonCode};
 use crate::instance::{Hit, InstanceId};
-use crate::shard::{Admission, Hosted, Shared, Tenant};
+use crate::shard::{Admission, Hosted, Kind, Shared, Tenant};
 use crate::topic::TopicName;
 use crate::transport::{Io, Peer};
 
@@ -37,7 +37,8 @@ pub(super) fn of_the_way_in(
             Hosted::Unknown => {
                 count(shared, Hit::Instance);
                 return Err(format!(
-                    "no instance is reached by the host name {host:?}; `dunlin ctl instance list` shows endpoints, and [endpoints] hosts are names of the broker itself"
+                    "no instance is reached by the host name {:?}; `dunlin ctl instance list` shows endpoints, and [endpoints] hosts are names of the broker itself",
+                    shown(host)
                 ));
             }
         }
@@ -59,18 +60,26 @@ pub(super) fn settle(
     let refused = |reason, what: String| Refusal::new(version, reason, what);
     if pinned.is_some_and(|pinned| pinned != asked) {
         count(shared, Hit::Instance);
-        let what = format!("the user name names the instance {asked}, and listener or host name another");
+        let what = format!(
+            "the user name names the instance {}, and listener or host name another",
+            shown(asked.as_str())
+        );
         return Err(refused(ReasonCode::NOT_AUTHORIZED, what));
     }
     let Some(tenant) = shared.tenants.get(asked) else {
         count(shared, Hit::Instance);
-        let what = format!("there is no instance {asked:?}", asked = asked.as_str());
+        let what = format!("there is no instance {:?}", shown(asked.as_str()));
         return Err(refused(ReasonCode::NOT_AUTHORIZED, what));
     };
     admit(&tenant, &admission.connect, admission.assigned)
         .map_err(|(reason, what)| refused(reason, what.to_owned()))?;
     admission.tenant = tenant;
     Ok(())
+}
+
+/// As much of a stranger's text as belongs into a log.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 fn count(shared: &Shared, hit: Hit) {
@@ -97,7 +106,7 @@ fn admit(tenant: &Arc<Tenant>, connect: &Connect, assigned: bool) -> Result<(), 
             "the will topic is not a topic name",
         ));
     }
-    if let Err(refused) = tenant.admit_topic(&will.topic) {
+    if let Err(refused) = tenant.admit_topic(&will.topic, Kind::Name) {
         tenant.usage.hit(refused.hit);
         return Err((ReasonCode::TOPIC_NAME_INVALID, refused.what));
     }

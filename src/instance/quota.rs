@@ -24,6 +24,10 @@ impl Quota {
             // A shard whose clock is a moment behind takes from the second that has begun.
             let (of, taken) = if of < second { (second, 0) } else { (of, taken) };
             let granted = want.min(limit.saturating_sub(taken));
+            if granted == 0 {
+                // Nothing to write: who is refused must not hold up who is not.
+                return 0;
+            }
             let next = u64::from(of) << 32 | u64::from(taken.saturating_add(granted));
             match self
                 .0

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::settings;
@@ -251,7 +251,7 @@ impl Instances {
     }
 
     /// Makes parent topics that clients ask for, for as long as shards may ask.
-    pub(crate) async fn make_parents(self: Arc<Self>, mut wanted: UnboundedReceiver<(InstanceId, Box<str>)>) {
+    pub(crate) async fn make_parents(self: Arc<Self>, mut wanted: Receiver<(InstanceId, Box<str>)>) {
         while let Some((id, parent)) = wanted.recv().await {
             if let Err(problem) = self.make_parent(&id, &parent).await {
                 tracing::warn!(instance = %id, topic = &*parent, problem, "a parent topic that a client asked for was not made");

@@ -53,6 +53,9 @@ const PLUGINS_END: Duration = Duration::from_secs(10);
 /// How much longer than draining and plugins the rest of the end may take.
 const AT_THE_END: Duration = Duration::from_secs(5);
 
+/// Parent topics that may wait to be made.
+const WANTED_PARENTS: usize = 64;
+
 /// Events that may wait for observers on one shard.
 const OBSERVER_QUEUE: usize = 8_192;
 
@@ -99,7 +102,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         config.limits.connection_rate,
     ));
 
-    let (wanted_parents, wanted) = mpsc::unbounded_channel();
+    let (wanted_parents, wanted) = mpsc::channel(WANTED_PARENTS);
     let (controls, lanes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {
         clock: Clock::start(),

@@ -71,12 +71,9 @@ impl Session {
         }
         // In the product nothing of QoS 2 waits for anybody beyond the connection.
         let storable = self.is_persistent() && (receiver.qos < QoS::ExactlyOnce || settings.qos2_offline);
-        if self.spilled {
-            return if storable {
-                Outcome::Store
-            } else {
-                Outcome::Overflow
-            };
+        // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
+        if self.spilled && storable {
+            return Outcome::Store;
         }
         if room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum) {
             return self.send(publication, receiver, wires, now);

@@ -42,6 +42,8 @@ pub struct Conn {
     pub(super) traced: bool,
     /// It asked for its messages to keep their order towards the cloud.
     pub(super) ordered: bool,
+    /// Which limits it met have been told in the log, a bit each.
+    pub(super) told: u16,
     /// How fast it publishes.
     pub(super) pace: super::quota::Pace,
     /// When it was let in.
@@ -70,6 +72,7 @@ impl Conn {
             dirty: false,
             traced: false,
             ordered: false,
+            told: 0,
             pace: super::quota::Pace::default(),
             since: now,
             last_packet: now,

@@ -75,7 +75,7 @@ pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
 pub use shared::{Endpoints, Limits, Shared};
 pub use status::{ChannelId, Status, StatusKind, Statuses};
 pub use sys::run_observers;
-pub use tenant::{Refused, Tenant};
+pub use tenant::{Kind, Refused, Tenant};
 pub use tenants::{Hosted, Tenants};
 pub use timers::run as watch_timers;
 pub use trace::{TraceKind, TraceLine};

@@ -1,7 +1,7 @@
 //! A limit is met, or a rule of the product broken: what is counted, what is told, what happens.
 //!
-//! A 5.0 client is told by a reason code and stays. A 3.x client has no such code: what it may not do ends its connection
-//! (`product.on_refusal`), and what is merely too much is not taken and not acknowledged.
+//! A 5.0 client is told by a reason code and stays. A 3.x client has no such code: its connection ends (`product.on_refusal`,
+//! `product.on_excess`), and what it published was not taken and not acknowledged.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use super::permission::Permission;
 use super::{Refused, Shard, Tenant};
 use crate::codec::{ProtocolVersion, Publish, QoS, ReasonCode};
-use crate::config::{OnRefusal, ParentTopics};
-use crate::hooks::Hook;
+use crate::config::{OnExcess, OnRefusal, ParentTopics};
+use crate::hooks::{Client, Hook};
 use crate::instance::{Hit, names};
 use crate::message::Publication;
 use crate::metrics::DropReason;
-use crate::router::P2pTarget;
+use crate::router::{Matches, P2pTarget};
 use crate::session::Close;
 
 impl Shard {
@@ -28,8 +28,23 @@ impl Shard {
     #[cold]
     pub(super) fn hit(&mut self, at: u32, tenant: &Tenant, hit: Hit, about: Option<&str>) {
         tenant.usage.hit(hit);
-        let about = about.map_or(String::new(), |about| format!(" by {about:?}"));
-        self.trace_note(at, hit.name(), || format!("a limit was met{about}"));
+        self.trace_note(at, hit.name(), || match about {
+            Some(about) => format!("a limit was met by {about:?}"),
+            None => "a limit was met".to_owned(),
+        });
+        let Some(live) = self.live(at) else { return };
+        // Once a connection: what a client does again and again must not fill the log.
+        let (told, bit) = (live.conn.told, 1 << hit as u16);
+        live.conn.told |= bit;
+        if told & bit == 0 {
+            tracing::info!(
+                instance = %live.key.instance,
+                client_id = &*live.key.client_id,
+                limit = hit.name(),
+                about,
+                "a limit was met, or a rule of the product broken"
+            );
+        }
     }
 
     /// Whether a client that may not do something is to go: it cannot be told otherwise.
@@ -57,13 +72,28 @@ impl Shard {
             _ => DropReason::Quota,
         };
         self.observe_dropped(at, topic, reason);
-        let v5 = self
-            .live(at)
-            .is_some_and(|live| live.session.version == ProtocolVersion::V5);
-        if v5 && publish.qos > QoS::AtMostOnce {
-            self.answer(at, publish, ReasonCode::QUOTA_EXCEEDED, true);
+        if publish.qos == QoS::AtMostOnce {
+            return Ok(());
         }
-        Ok(())
+        let Some(live) = self.live(at) else { return Ok(()) };
+        if live.session.version == ProtocolVersion::V5 {
+            self.answer(at, publish, ReasonCode::QUOTA_EXCEEDED, true);
+            return Ok(());
+        }
+        match live.tenant.product.on_excess {
+            // It sends again when it comes again. Left waiting for an acknowledgement that never comes, it would keep a place
+            // of its window for ever.
+            OnExcess::Disconnect => {
+                let what = match hit {
+                    Hit::PayloadSize => "the payload is larger than limits.payload_size (product.on_excess)",
+                    _ => {
+                        "the instance has published and been sent as much in this second as it may, limits.tps (product.on_excess)"
+                    }
+                };
+                Err(Close::new(ReasonCode::QUOTA_EXCEEDED, what))
+            }
+            OnExcess::Ignore => Ok(()),
+        }
     }
 
     /// A PUBLISH to a topic that the instance does not take.
@@ -138,8 +168,30 @@ impl Shard {
         }
         if self.asked_parents.insert((tenant.number, parent.into())) {
             let wanted = (tenant.id.clone(), parent.into());
-            let _stopping = self.shared.wanted_parents.send(wanted);
+            if self.shared.wanted_parents.try_send(wanted).is_err() {
+                // Too many at once: the next who uses it asks again.
+                self.asked_parents.remove(&(tenant.number, parent.into()));
+            }
         }
+    }
+
+    /// The same for what is published in a client's name, or in nobody's; what is denied is counted.
+    pub(super) fn may_reach(
+        &mut self,
+        client: Option<&Arc<Client>>,
+        matches: &Matches,
+        publication: &Publication<'_>,
+    ) -> bool {
+        let Some(target) = matches.p2p.as_ref().filter(|_| self.hooks.wants(Hook::P2p)) else {
+            return true;
+        };
+        let event = super::policies::event_of(&publication.share());
+        let said = self.hooks.p2p(client, &target.key.client_id, event);
+        if let Err(reason) = &said {
+            tracing::debug!(target = %target.key, %reason, "a message for one client was denied");
+            self.metrics.messages_dropped.add(DropReason::Denied, 1);
+        }
+        said.is_ok()
     }
 
     /// May the client in `at` send this to the client that its topic names?

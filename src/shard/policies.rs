@@ -261,7 +261,13 @@ impl Shard {
     }
 
     /// Publishes a message that the broker or a script made, as the `publish` hook changed it.
-    pub(super) fn publish_patched(&mut self, tenant: &Tenant, old: &Arc<Message>, patch: &Patch) {
+    pub(super) fn publish_patched(
+        &mut self,
+        tenant: &Tenant,
+        client: Option<&Arc<Client>>,
+        old: &Arc<Message>,
+        patch: &Patch,
+    ) {
         let Some(message) = patched(old, patch) else {
             return;
         };
@@ -269,6 +275,9 @@ impl Shard {
             return;
         };
         let publication = Publication::of(&message);
+        if !self.may_reach(client, &matches, &publication) {
+            return;
+        }
         self.retain(tenant, &publication, &matches);
         self.route(tenant, &publication, &matches, None);
     }

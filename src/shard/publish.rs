@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::permission::Permission;
 use super::policies::event_of;
 use super::slot::{Memo, Slot};
+use super::tenant::Kind;
 use super::trace::transform_said;
 use super::wire_properties;
 use super::{Shard, Tenant};
@@ -61,7 +62,7 @@ impl Shard {
         // Where it goes, if it may. The memo answers both for a client that stays with its topic.
         let mut memo = live.memo.take().filter(|memo| *memo.matches.topic == *topic);
         let is_new = memo.is_none();
-        if is_new && let Err(refused) = tenant.admit_topic(topic) {
+        if is_new && let Err(refused) = tenant.admit_topic(topic, Kind::Name) {
             return self.publish_refused(at, topic, publish, refused);
         }
         if self.hooks.wants_beside_the_path() && self.publish_waits(topic) {
@@ -70,9 +71,6 @@ impl Shard {
         match self.may_publish(at, topic, publish, &mut memo) {
             Permission::Granted => {}
             refused => return self.refuse_publish(at, topic, publish, refused),
-        }
-        if is_new {
-            self.make_parent_of(&tenant, topic);
         }
         if self.hooks.wants(Hook::Publish) {
             return self.publish_transformed(at, topic, publish, frame);
@@ -95,6 +93,9 @@ impl Shard {
             && let Err(refused) = self.may_send_to(at, target, &publication)
         {
             return self.refuse_publish(at, topic, publish, refused);
+        }
+        if is_new {
+            self.make_parent_of(&tenant, topic);
         }
 
         let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
@@ -174,12 +175,15 @@ impl Shard {
         let patch = patch.unwrap_or_default();
         let to = patch.topic.as_deref().unwrap_or(topic);
         if to != topic
-            && let Err(refused) = tenant.admit_topic(to)
+            && let Err(refused) = tenant.admit_topic(to, Kind::Name)
         {
-            return self.publish_refused(at, to, publish, refused);
+            // The client has done nothing wrong; that its message goes no further is the policy's doing.
+            tracing::warn!(instance = %tenant.id, topic = to, what = refused.what, "a policy changed a topic to one that the instance does not take");
+            self.observe_dropped(at, to, DropReason::Policy);
+            self.answer(at, publish, ReasonCode::SUCCESS, true);
+            return Ok(());
         }
         let matches = self.matches.lookup(&tenant.index, to).map_err(not_a_topic)?;
-        self.make_parent_of(&tenant, to);
         let name = topic;
         let topic = matches.topic.clone();
         let payload = patch.payload.as_deref().unwrap_or(publish.payload);
@@ -199,6 +203,7 @@ impl Shard {
         {
             return self.refuse_publish(at, name, publish, refused);
         }
+        self.make_parent_of(&tenant, &topic);
         let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
         self.answer(at, publish, success(receivers), settled);
         Ok(())
@@ -287,7 +292,7 @@ impl Shard {
         // Only entries that asked for messages of this origin are asked.
         let published = self.hooks.publish(None, event_of(&message));
         if let Some(patch) = self.changed(tenant, published) {
-            self.publish_patched(tenant, &message, &patch);
+            self.publish_patched(tenant, None, &message, &patch);
         }
     }
 

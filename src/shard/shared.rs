@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::{Control, Statuses, Tenants};
 use crate::hooks::HookMetrics;
@@ -58,7 +58,7 @@ pub struct Shared {
     /// What operators have set up.
     pub registry: Arc<Registry>,
     /// Where parent topics are asked for that are to be made.
-    pub wanted_parents: UnboundedSender<(InstanceId, Box<str>)>,
+    pub wanted_parents: Sender<(InstanceId, Box<str>)>,
     /// Who comes and goes.
     pub statuses: Statuses,
     /// The control lanes to all shards; never behind data.

@@ -7,6 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::Shard;
 use super::slot::Slot;
+use super::tenant::Kind;
 use super::trace::subscribe_said;
 use crate::codec::{self, QoS, ReasonCode, Subscribe, SubscribeFilter, Unsubscribe};
 use crate::hooks::{Hook, SubscribeDecision, SubscribeRequest};
@@ -117,7 +118,7 @@ impl Shard {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
         let settings = &tenant.settings;
-        if let Err(refused) = tenant.admit_topic(filter.filter()) {
+        if let Err(refused) = tenant.admit_topic(filter.filter(), Kind::Filter) {
             return self.subscribe_refused(at, &asked.filter, refused).map(Err);
         }
         if filter.share_name().is_some() {
@@ -169,7 +170,6 @@ impl Shard {
             subscription_id,
         };
         let subscriber = self.subscriber(at);
-        self.make_parent_of(&tenant, filter.filter());
         let most = self.limit(
             &tenant,
             "instance_subscriptions",
@@ -193,6 +193,10 @@ impl Shard {
             }
             return Ok(self.wildcard_without_effect(at, &tenant, &asked.filter, options.qos));
         }
+        self.make_parent_of(&tenant, filter.filter());
+        let Some(live) = self.live(at) else {
+            return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
+        };
         let existed = live.session.subscriptions.insert(filter.clone(), options);
         if !existed {
             self.metrics.subscriptions.add(1);

@@ -47,6 +47,15 @@ pub struct Tenant {
     pub usage: Arc<Usage>,
 }
 
+/// What a topic is looked at as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Of a message.
+    Name,
+    /// Of a subscription, without `$share/NAME/`.
+    Filter,
+}
+
 /// A name that an instance does not take, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -69,16 +78,17 @@ impl Refused {
 }
 
 impl Tenant {
-    /// May there be messages of this topic, or subscriptions of this filter (without `$share/NAME/`)?
+    /// May there be messages of this topic, or subscriptions of this filter?
     ///
     /// # Errors
     /// Why not.
-    pub fn admit_topic(&self, topic: &str) -> Result<(), Refused> {
+    pub fn admit_topic(&self, topic: &str, kind: Kind) -> Result<(), Refused> {
         if topic.starts_with('$') {
             return self.admit_length(topic);
         }
         let parent = names::parent_of(topic);
-        if self.product.p2p && names::p2p_target(topic).is_some() {
+        let is_p2p = self.product.p2p && names::p2p_target(topic).is_some();
+        if is_p2p && (kind == Kind::Name || (parent != "+" && !topic.ends_with('+'))) {
             return self.admit_parent(parent);
         }
         self.admit_length(topic)?;

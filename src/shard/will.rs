@@ -79,6 +79,9 @@ impl Shard {
         let Ok(matches) = self.matches.lookup(&tenant.index, &topic) else {
             return;
         };
+        if !self.may_reach(Some(client), &matches, &publication) {
+            return;
+        }
         self.retain(&tenant, &publication, &matches);
         self.route(&tenant, &publication, &matches, None);
     }
@@ -100,21 +103,25 @@ impl Shard {
             }
         }
         if !self.hooks.wants(Hook::Publish) {
-            return self.publish_patched(tenant, &will, &Patch::default());
+            return self.publish_patched(tenant, Some(client), &will, &Patch::default());
         }
         let Some(waits) = self.will_may_wait() else {
             return self.metrics.messages_dropped.add(DropReason::Policy, 1);
         };
         let (aside, client, tenant) = (self.aside(), Arc::clone(client), Arc::clone(tenant));
-        let event = event_of(&will);
+        let (event, of) = (event_of(&will), Arc::clone(&client));
         let work = async move {
             let _turn = aside.turn().await;
-            aside.change(&client, event).await
+            aside.change(&of, event).await
         };
         self.when_done(work, move |shard, published| {
             drop(waits);
             if let Some(patch) = shard.changed(&tenant, published) {
-                shard.publish_patched(&tenant, &will, &patch);
+                // The instance may be gone by now, and another of its name be there.
+                let same = |now: Arc<Tenant>| now.number == tenant.number;
+                if shard.shared.tenants.get(&tenant.id).is_some_and(same) {
+                    shard.publish_patched(&tenant, Some(&client), &will, &patch);
+                }
             }
         });
     }

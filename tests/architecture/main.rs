@@ -34,7 +34,8 @@ const LAYERS: [&[&str]; 9] = [
 const FREE: [&str; 3] = ["lib", "main", "cli"];
 
 /// Who uses a neighbour of its own layer, and why.
-const NEIGHBOURS: [(&str, &str, &str); 2] = [
+const NEIGHBOURS: [(&str, &str, &str); 3] = [
+    ("config", "names", "what the configuration names has to be a name"),
     (
         "message",
         "codec",

@@ -197,3 +197,49 @@ fn nothing_crosses_under_load() {
         }
     });
 }
+
+/// What a stranger writes into a user name must not bring it, or others, into an instance that nobody named.
+#[test]
+fn a_connect_hook_that_fails_lets_nobody_into_the_default_instance() {
+    let product = Product::start(&[]);
+    for wrong in [String::new(), "x".repeat(600), "a b".into()] {
+        for _ in 0..40 {
+            let (_, connack) = device_in(&wrong, V5, "stranger").answer(&product.broker);
+            assert_eq!(connack.code(), 0x87, "{wrong:?}");
+        }
+    }
+    // Nobody else's login has suffered from it.
+    device_in(TWO, V5, "a").to(&product.broker);
+    // A hook that throws refuses, whatever the policy answers elsewhere.
+    std::fs::write(
+        product.folder.join("by_user.lua"),
+        crate::POLICY.replace("local parts", "error('no')\n\t\tlocal parts"),
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    while device_in(TWO, V5, "b").answer(&product.broker).1.code() != 0x88 {
+        assert!(began.elapsed().as_secs() < 10, "{}", product.broker.log_tail());
+        crate::support::sleep(20);
+    }
+    assert_eq!(device(V5, "c").answer(&product.broker).1.code(), 0x88);
+}
+
+#[test]
+fn a_policys_limit_is_that_of_the_instance_it_was_asked_about() {
+    let folder = crate::support::broker::folder();
+    let script = folder.join("limit.lua");
+    std::fs::write(
+        &script,
+        "return { name = \"limit\", limit = function(instance, name) if name ~= \"connections\" then return nil end \
+         if instance == \"mqtt-test-two\" then return 1 end error(\"nothing known of it\") end }",
+    )
+    .unwrap();
+    let more = format!("[[policy]]\nname = \"limit\"\nscript = {script:?}\n");
+    let product = Product::with(&more, &["server.shards=1"]);
+    let _one = device_in(TWO, V5, "a").to(&product.broker);
+    assert_eq!(device_in(TWO, V5, "b").answer(&product.broker).1.code(), 0x97);
+    let _others: Vec<_> = (0..5)
+        .map(|n| device(V5, &format!("c{n}")).to(&product.broker))
+        .collect();
+    let _ = std::fs::remove_dir_all(folder);
+}

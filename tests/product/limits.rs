@@ -77,10 +77,11 @@ fn a_payload_over_64_kib_is_dropped() {
     old.publish(publish("T1/a", payload(65_536)).qos(1, 1));
     old.expect_ack(PUBACK, 1, 0);
     assert_eq!(reader.expect(PUBLISH).payload.len(), 65_536);
-    // Not taken, so not acknowledged.
-    old.publish(publish("T1/a", payload(65_537)).qos(1, 2));
     old.publish(publish("T1/a", payload(65_537)));
     old.ping();
+    // Not taken, so not acknowledged; and a client that waits for an acknowledgement has to come again.
+    old.publish(publish("T1/a", payload(65_537)).qos(1, 2));
+    old.expect_close();
     let mut new = device(V5, "new").to(&product.broker);
     new.publish(publish("T1/a", payload(65_537)).qos(1, 3));
     new.expect_ack(PUBACK, 3, 0x97);

@@ -161,6 +161,10 @@ fn topics_have_3_to_64_characters_of_the_products() {
     assert_eq!(filter(&mut client, "T1/a.b/#"), 0x8F);
     assert_eq!(filter(&mut client, "#"), 0);
     assert_eq!(filter(&mut client, "+/a"), 0);
+    // A filter with a wildcard is none that names one client.
+    assert_eq!(filter(&mut client, "+/p2p/x"), 0);
+    assert_eq!(filter(&mut client, "T1/p2p/+"), 0);
+    assert_eq!(filter(&mut client, "Unknown/p2p/x"), 0x8F);
 }
 
 #[test]

@@ -140,11 +140,59 @@ fn a_policy_may_deny_it() {
     sender.expect_ack(PUBACK, 2, 0);
     open.expect_message("x");
     shy.expect_nothing(100);
+    // Nor by a will.
+    let dying = device(V5, "dying").will(crate::support::Will::new(topic("shy"), "from beyond"));
+    dying.to(&product.broker).vanish();
+    let dying = device(V5, "dying").will(crate::support::Will::new(topic("open"), "from beyond"));
+    dying.to(&product.broker).vanish();
+    open.expect_message("from beyond");
+    shy.expect_nothing(100);
     // A 3.x client cannot be told, and goes.
     let mut old = device(V311, "old").to(&product.broker);
     old.publish(publish(topic("shy"), "x").qos(1, 1));
     old.expect_close();
     let _ = std::fs::remove_dir_all(folder);
+}
+
+/// A client that has more waiting than its window takes, and a message of QoS 2, which nothing keeps for it.
+#[test]
+fn a_backlog_and_qos_2_do_not_end_the_connection() {
+    let product = Product::start(&["limits.client_tps=unlimited", "server.shards=1"]);
+    let connect = || device(V311, "behind").resume();
+    let mut client = connect().to(&product.broker);
+    client.subscribe("T1/a", 1);
+    client.disconnect();
+    let mut sender = device(V311, "sender").to(&product.broker);
+    for n in 1..=600 {
+        sender.publish(publish("T1/a", n.to_string()).qos(1, n));
+        sender.expect_ack(PUBACK, n, 0);
+    }
+    let mut client = connect().to(&product.broker);
+    // The window is full, and the rest waits in the store.
+    let first = client.expect_message("1");
+    sender.publish(publish(topic("behind"), "two").qos(2, 700));
+    sender.expect_ack(PUBREC, 700, 0);
+    let (mut next, mut two) = (1, 0);
+    let mut message = first;
+    loop {
+        match message.kind {
+            PUBREL => client.send(&ack(PUBCOMP, message.id)),
+            PUBLISH if message.qos() == 2 => {
+                two += 1;
+                client.send(&ack(PUBREC, message.id));
+            }
+            _ => {
+                assert_eq!(String::from_utf8_lossy(&message.payload), next.to_string());
+                next += 1;
+                client.send(&ack(PUBACK, message.id));
+            }
+        }
+        match client.receive_within(300) {
+            Some(packet) => message = packet,
+            None => break,
+        }
+    }
+    assert_eq!((next, two), (601, 1));
 }
 
 /// How many pairs there are: each asks and answers by P2P.

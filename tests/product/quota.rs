@@ -33,7 +33,62 @@ fn acknowledged(client: &mut Client) -> Vec<u8> {
 #[test]
 fn what_is_over_is_not_acknowledged() {
     let product = Product::start(&[HUNDRED, "limits.client_tps=unlimited"]);
-    // QoS 1 of a clean session costs 2: fifty a second.
+    // QoS 1 of a clean session costs 2: fifty a second. A 3.x client that waits for more has to come again.
+    let mut old = device_in(TWO, V311, "old").to(&product.broker);
+    for n in 1..=1000 {
+        if !old.try_send(&publish("T2/nobody", "x").qos(1, n).bytes(V311)) {
+            break;
+        }
+    }
+    let mut taken = 0;
+    while let Some(packet) = old.receive_or_close() {
+        assert_eq!((packet.kind, packet.id, packet.code()), (PUBACK, taken + 1, 0));
+        taken += 1;
+    }
+    assert!((50..=100).contains(&taken), "{taken}");
+    // Of QoS 0 nothing is owed.
+    let mut old = device_in(TWO, V311, "old").to(&product.broker);
+    flood(&mut old, 1000, 0);
+    assert!(acknowledged(&mut old).is_empty());
+    // A 5.0 client is told.
+    let mut new = device_in(TWO, V5, "new").to(&product.broker);
+    flood(&mut new, 1000, 1);
+    let told = acknowledged(&mut new);
+    let over = told.iter().filter(|code| **code == 0x97).count();
+    assert!(told.len() == 1000 && over > 500, "{over} of {}", told.len());
+    // Nobody is disconnected, and another instance has no limit.
+    let mut free = device(V311, "free").to(&product.broker);
+    flood(&mut free, 1000, 1);
+    assert_eq!(acknowledged(&mut free).len(), 1000);
+}
+
+/// A device that says little is not to suffer for long from one that says much.
+#[test]
+fn a_3_x_client_that_met_the_limit_goes_on_when_it_comes_again() {
+    let product = Product::start(&[HUNDRED, "limits.client_tps=unlimited"]);
+    let mut noisy = device_in(TWO, V311, "noisy").to(&product.broker);
+    let mut quiet = device_in(TWO, V311, "quiet").to(&product.broker);
+    flood(&mut noisy, 300, 0);
+    assert!(acknowledged(&mut noisy).is_empty());
+    let began = Instant::now();
+    let mut sent = 0;
+    while sent < 5 {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        quiet.publish(publish("T2/nobody", "x").qos(1, 7));
+        match quiet.receive_or_close() {
+            Some(packet) => {
+                assert_eq!((packet.kind, packet.code()), (PUBACK, 0));
+                sent += 1;
+            }
+            None => quiet = device_in(TWO, V311, "quiet").to(&product.broker),
+        }
+        crate::support::sleep(100);
+    }
+}
+
+#[test]
+fn where_it_is_wanted_a_3_x_client_just_waits() {
+    let product = Product::start(&[HUNDRED, "limits.client_tps=unlimited", "product.on_excess=ignore"]);
     let mut old = device_in(TWO, V311, "old").to(&product.broker);
     let began = Instant::now();
     flood(&mut old, 1000, 1);
@@ -45,16 +100,6 @@ fn what_is_over_is_not_acknowledged() {
         "{} in {seconds} s",
         taken.len()
     );
-    // A 5.0 client is told.
-    let mut new = device_in(TWO, V5, "new").to(&product.broker);
-    flood(&mut new, 1000, 1);
-    let told = acknowledged(&mut new);
-    let over = told.iter().filter(|code| **code == 0x97).count();
-    assert!(told.len() == 1000 && over > 500, "{over} of {}", told.len());
-    // Nobody is disconnected, and another instance has no limit.
-    let mut free = device(V311, "free").to(&product.broker);
-    flood(&mut free, 1000, 1);
-    assert_eq!(acknowledged(&mut free).len(), 1000);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use super::{Chain, ShardHooks, Subject};
 use crate::codec::{Connect, ReasonCode};
-use crate::config::hooks::TransformFallback;
 use crate::hooks::client::Client;
 use crate::hooks::lua::connect::{connack_change, connack_table, connect_change, connect_table};
 use crate::hooks::lua::fault::Fault;
 use crate::hooks::lua::state::PolicyState;
+use crate::hooks::sendable;
 use crate::hooks::verdict::{Connack, ConnackPatch, ConnectChange};
 use dunlin_plugin_api::Hook;
 use mlua::{Function, Value};
@@ -40,6 +40,14 @@ impl Chain {
                 Ok(ConnectChange::Pass) => {}
                 Ok(ConnectChange::Patch(mut patch)) => {
                     if let Some(instance) = patch.instance.take() {
+                        // What a stranger wrote into its user name must not count as the policy's failure.
+                        if sendable::instance(&instance).is_err() {
+                            entry.count_denied();
+                            return ConnectChange::Reject {
+                                code: ReasonCode::NOT_AUTHORIZED,
+                                reason: "what the client names cannot be an instance".into(),
+                            };
+                        }
                         *client = client.of_instance(instance);
                     }
                     patch.apply(connect);
@@ -48,15 +56,13 @@ impl Chain {
                     entry.count_denied();
                     return end;
                 }
-                Err(failed) => match failed.fallback.transform {
-                    TransformFallback::Pass => {}
-                    TransformFallback::Drop => {
-                        return ConnectChange::Reject {
-                            code: ReasonCode::SERVER_UNAVAILABLE,
-                            reason: entry.failed.clone(),
-                        };
-                    }
-                },
+                Err(failed) if failed.fallback.lets_connect() => {}
+                Err(_) => {
+                    return ConnectChange::Reject {
+                        code: ReasonCode::SERVER_UNAVAILABLE,
+                        reason: entry.failed.clone(),
+                    };
+                }
             }
         }
         ConnectChange::Pass
@@ -116,7 +122,7 @@ impl ShardHooks {
                 },
                 |desk| desk.limit(instance, name),
             );
-            let key = (entry.policy.name().clone(), Arc::from(name));
+            let key = (entry.policy.name().clone(), Arc::from(instance), Arc::from(name));
             match answer {
                 Ok(limit) => {
                     self.limits.insert(key, limit);

@@ -142,7 +142,7 @@ pub struct ShardHooks {
     /// Calls of observers that are waiting for something.
     telling: Rc<Cell<usize>>,
     /// What policies last said of limits, by policy and limit.
-    limits: HashMap<(Arc<str>, Arc<str>), Option<f64>>,
+    limits: HashMap<(Arc<str>, Arc<str>, Arc<str>), Option<f64>>,
     /// Whether any client here came in with rules of its own.
     has_acl: bool,
 }

@@ -204,13 +204,9 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The id of an instance.
+    /// The id of an instance, which need not be one.
     pub(crate) fn instance(&mut self) -> Result<Option<Arc<str>>, Fault> {
-        let Some(instance) = self.text("instance")? else {
-            return Ok(None);
-        };
-        sendable::instance(&instance).map_err(Fault::answer)?;
-        Ok(Some(instance.into()))
+        Ok(self.text("instance")?.map(Arc::from))
     }
 
     pub(crate) fn boolean(&mut self, name: &str) -> Result<Option<bool>, Fault> {

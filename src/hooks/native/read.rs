@@ -87,13 +87,9 @@ impl Reader {
         Ok(Some(text))
     }
 
-    /// The id of an instance.
+    /// The id of an instance, which need not be one.
     pub(super) fn instance(self, slice: Slice) -> Result<Option<Arc<str>>, Fault> {
-        let Some(id) = self.str("instance", slice)? else {
-            return Ok(None);
-        };
-        sendable::instance(id).map_err(wrong)?;
-        Ok(Some(id.into()))
+        Ok(self.str("instance", slice)?.map(Arc::from))
     }
 
     pub(super) fn text(self, name: &str, slice: Slice) -> Result<Option<String>, Fault> {
