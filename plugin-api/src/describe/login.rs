@@ -30,7 +30,7 @@ pub(super) const CONNECT: Description = Description {
     ],
     waits: Waits::Always,
     fallback: &["pass", "drop"],
-    failure: "it goes on unchanged; with `drop` it is rejected with 0x88 (server unavailable)",
+    failure: "the client is refused with 0x88 (server unavailable), since this may be what says whose it is; with `pass` it goes on unchanged",
     notes: "It comes before authentication: nothing that the client says has been proved yet.",
     ..PLAIN
 };
