@@ -20,9 +20,28 @@
 //! | `POST /v1/instances/delete` [`InstanceName`] | `{}`, or [`Refusal`] |
 //! | `GET /v1/groups`, `/v1/topics` [`OfInstance`] | a list of [`NamedRow`] |
 //! | `POST /v1/groups/create`, `/v1/groups/delete`, `/v1/topics/create`, `/v1/topics/delete` [`Named`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/keys` [`ListRequest`] | a [`Page`] of [`KeyRow`] |
+//! | `POST /v1/keys/create` [`CreateKey`] | [`KeyRow`] with its secret, or [`Refusal`] |
+//! | `POST /v1/keys/delete` [`KeyName`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/credentials` [`ListRequest`] | a [`Page`] of [`DeviceRow`] |
+//! | `GET /v1/credentials/get` [`ClientName`] | [`DeviceRow`] with its secret |
+//! | `POST /v1/credentials/register`, `/v1/credentials/refresh` [`ClientName`] | [`DeviceRow`] with its secret, or [`Refusal`] |
+//! | `POST /v1/credentials/unregister` [`ClientName`] | `{}`, or [`Refusal`] |
+//! | `POST /v1/tokens/apply` [`ApplyToken`] | [`Issued`], or [`Refusal`] |
+//! | `POST /v1/tokens/query` [`TokenText`] | [`Holds`] |
+//! | `POST /v1/tokens/revoke` [`TokenText`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/identities` [`ListRequest`] | a [`Page`] of [`Identity`] |
+//! | `POST /v1/identities/add`, `/v1/identities/update` [`PutIdentity`] | `{}`, or [`Refusal`] |
+//! | `POST /v1/identities/delete` [`DeleteIdentity`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/permissions` [`ListRequest`] | a [`Page`] of [`Permission`] |
+//! | `POST /v1/permissions/add`, `/v1/permissions/update` [`PutPermission`] | `{}`, or [`Refusal`] |
+//! | `POST /v1/permissions/delete` [`DeletePermission`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/blacklist` [`ListRequest`] | a [`Page`] of [`BlackRow`] |
+//! | `POST /v1/blacklist/add`, `/v1/blacklist/delete` [`ClientName`] | `{}`, or [`Refusal`] |
 //!
 //! What a GET asks for is in its query, what a POST asks for in its body.
 
+mod credentials;
 mod instances;
 
 use std::fmt;
@@ -31,6 +50,11 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::hooks::{PolicyRecord, Record, Trigger};
 pub use crate::shard::{TraceKind, TraceLine};
+pub use credentials::{
+    ApplyToken, BlackRow, ClientName, CreateKey, DeleteIdentity, DeletePermission, DeviceRow, Effect, Holds,
+    Identity, IdentityKey, IdentityType, Issued, KeyName, KeyRow, ListRequest, Page, Permission,
+    PermissionKey, PermitAction, PutIdentity, PutPermission, Secret, SignMode, TokenText,
+};
 pub use instances::{
     CreateInstance, InstanceName, InstanceRow, InstanceShown, Named, NamedRow, OfInstance, Origin,
     RenameInstance, SetInstance, Setting, UnsetInstance,

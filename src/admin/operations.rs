@@ -1,5 +1,6 @@
 //! What the admin socket asks the broker to do. The server implements it; nothing here knows how.
 
+mod credentials;
 mod instances;
 
 use std::future::Future;
@@ -11,6 +12,7 @@ use super::api::{
     Problem, Record, ReloadRequest, Status, TraceLine, TraceRequest,
 };
 
+pub use credentials::{CredentialOperations, Listed};
 pub use instances::{InstanceOperations, Rows};
 
 /// Why something was not done.
@@ -27,7 +29,7 @@ pub enum Failure {
 }
 
 /// What an operator can ask of the broker.
-pub trait Operations: InstanceOperations + Send + Sync + 'static {
+pub trait Operations: InstanceOperations + CredentialOperations + Send + Sync + 'static {
     /// How the broker is.
     fn status(&self) -> Status;
 

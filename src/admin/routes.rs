@@ -1,5 +1,6 @@
 //! Which request asks for what.
 
+mod credentials;
 mod instances;
 
 use std::time::Duration;
@@ -57,7 +58,7 @@ fn method(path: &str) -> Option<Method> {
         "/v1/status" | "/v1/policies" | "/v1/policies/log" | "/v1/policies/diff" | "/v1/clients"
         | "/v1/trace" => Some(Method::GET),
         "/v1/reload" | "/v1/policies/rollback" | "/v1/explain" | "/v1/clients/kick" => Some(Method::POST),
-        _ => instances::method(path),
+        _ => instances::method(path).or_else(|| credentials::method(path)),
     }
 }
 
@@ -77,7 +78,8 @@ async fn act<O: Operations>(
         "/v1/clients" => lines(Lines::new(operations.clients(query(&request)?))),
         "/v1/clients/kick" => done(operations.kick(body(request, patience).await?).await?),
         "/v1/trace" => lines(Lines::new(operations.trace(query(&request)?)?)),
-        _ => instances::act(request, operations, patience).await?,
+        path if instances::method(path).is_some() => instances::act(request, operations, patience).await?,
+        _ => credentials::act(request, operations, patience).await?,
     })
 }
 

@@ -25,6 +25,7 @@ mod chain;
 mod client;
 mod codes;
 mod counters;
+pub mod credentials;
 mod declare;
 mod depends;
 pub mod describe;

@@ -4,6 +4,8 @@
 
 mod change;
 mod names_of;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use crate::router::{P2pMode, SubscriptionIndex};
 use crate::shard::{Control, Endpoints, Shared, Tenant};
 use crate::store::InboxLimits;
 use crate::store::registry::{Expect, Record, RecordKey, Registry, RegistryError};
+use crate::time::Millis;
 pub(crate) use names_of::Names;
 
 /// Kinds of records in the registry.
@@ -282,6 +285,16 @@ impl Instances {
     /// and what is written last is what the shards have in the end.
     pub(crate) async fn one_at_a_time(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.changing.lock().await
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
+        self.shared.tenants.list()
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Millis {
+        self.shared.clock.now()
     }
 
     /// Where all of it is kept.

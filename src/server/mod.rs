@@ -6,6 +6,7 @@ mod admin;
 mod chain;
 mod diff;
 mod end;
+mod housekeeping;
 mod instances;
 mod listeners;
 mod operations;
@@ -140,6 +141,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
     let result = runtime.block_on(async {
         tokio::spawn(Arc::clone(&instances).make_parents(wanted));
         tokio::spawn(records::run(Arc::clone(&shared), changes));
+        tokio::spawn(housekeeping::run(Arc::clone(&instances)));
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));

@@ -1,5 +1,6 @@
 //! What an operator asks of the broker, done: the reloader for what concerns policies, the shards for what concerns clients.
 
+mod credentials;
 mod instances;
 
 use std::future::Future;

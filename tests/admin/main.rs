@@ -10,6 +10,7 @@
 mod support;
 
 mod clients;
+mod credentials;
 mod explain;
 mod instances;
 mod names;

@@ -1,11 +1,16 @@
 //! What can be typed after `dunlin ctl`.
 
+mod credentials;
 mod instances;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub use credentials::{
+    BlacklistCommand, CredentialCommand, IdentityCommand, KeyCommand, OneClient, OneToken, PermissionCommand,
+    TokenCommand, WholeIdentity, WholePermission, Whose,
+};
 pub use instances::{InstanceCommand, NameCommand, Of};
 
 /// Where to ask, and how to answer.
@@ -84,6 +89,24 @@ pub enum Command {
     /// The parent topics of an instance: the first levels of topics
     #[command(subcommand)]
     Topic(NameCommand),
+    /// Access keys, which programs and devices sign with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// The credentials of single devices
+    #[command(subcommand)]
+    Credential(CredentialCommand),
+    /// Tokens: rights on some topics for some time
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// User names and passwords of custom authentication
+    #[command(subcommand)]
+    Identity(IdentityCommand),
+    /// What identities may do
+    #[command(subcommand)]
+    Permission(PermissionCommand),
+    /// Client ids that may not connect
+    #[command(subcommand)]
+    Blacklist(BlacklistCommand),
 }
 
 /// What can be asked of the policies.

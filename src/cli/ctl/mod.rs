@@ -8,12 +8,16 @@ mod arguments;
 mod client;
 mod clients;
 mod explain;
+mod identity;
 mod instance;
+mod keys;
+mod listing;
 mod names;
 mod output;
 mod policy;
 mod reload;
 mod status;
+mod token;
 mod trace;
 
 use std::fmt;
@@ -136,6 +140,12 @@ fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), E
         Command::Instance(command) => instance::run(&client, output, command, &own),
         Command::Group(command) => names::run(&client, output, "/v1/groups", command),
         Command::Topic(command) => names::run(&client, output, "/v1/topics", command),
+        Command::Key(command) => keys::run(&client, output, command),
+        Command::Credential(command) => keys::devices(&client, output, command),
+        Command::Token(command) => token::run(&client, output, command),
+        Command::Identity(command) => identity::run(&client, output, command),
+        Command::Permission(command) => identity::permissions(&client, output, command),
+        Command::Blacklist(command) => identity::blacklist(&client, output, command),
     }
 }
 

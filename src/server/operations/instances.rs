@@ -1,6 +1,5 @@
 //! Instances, groups and parent topics, as operators see and change them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Broker, carried_out, time_of};
@@ -10,6 +9,7 @@ use crate::admin::api::{
 };
 use crate::admin::{Failure, InstanceOperations, Rows};
 use crate::config::SetBy;
+use crate::hooks::credentials::Credentials;
 use crate::instance::Hit;
 use crate::server::instances::{Instances, Names};
 use crate::shard::Tenant;
@@ -26,10 +26,10 @@ impl InstanceOperations for Broker {
         let kept = self.shared.store.counts(&tenant.id);
         let hits = Hit::ALL.map(|hit| (hit.name().to_owned(), tenant.usage.hits(hit)));
         let settings = self.instances.differences(&tenant).into_iter();
-        let counts = BTreeMap::from([
-            ("groups".to_owned(), tenant.groups.len() as u64),
-            ("topics".to_owned(), tenant.parents.len() as u64),
-        ]);
+        let now = self.instances.now();
+        let credentials = Credentials::of(self.instances.registry(), tenant.id.as_str(), now);
+        let names = [("groups", tenant.groups.len()), ("topics", tenant.parents.len())];
+        let counts = names.into_iter().chain(credentials.counts());
         Ok(InstanceShown {
             row: row(&self.instances, &tenant),
             created: record.and_then(|record| record.number("created")).map(time_of),
@@ -46,11 +46,13 @@ impl InstanceOperations for Broker {
                     (name, Setting { value, by })
                 })
                 .collect(),
-            tps: tenant.usage.quota.taken(self.shared.clock.now()).into(),
+            tps: tenant.usage.quota.taken(now).into(),
             retained: kept.retained as u64,
             offline: kept.offline as u64,
             hits: hits.into_iter().filter(|(_, count)| *count > 0).collect(),
-            counts,
+            counts: counts
+                .map(|(name, count)| (name.to_owned(), count as u64))
+                .collect(),
         })
     }
 
