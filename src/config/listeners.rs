@@ -27,8 +27,9 @@ pub struct ListenerConfig {
     pub cert: Option<PathBuf>,
     /// The private key (PEM) of `cert`.
     pub key: Option<PathBuf>,
-    /// The authorities (PEM) that client certificates are checked against.
-    pub client_ca: Option<PathBuf>,
+    /// The authorities that client certificates are checked against: a file (PEM), or "registered" for those that operators
+    /// register with `dunlin ctl ca`.
+    pub client_ca: Option<ClientCa>,
     /// Whether clients show a certificate. Default: "none".
     pub client_auth: ClientAuth,
     /// The id of the instance that its clients belong to. Default: none; host or user name say it.
@@ -160,6 +161,38 @@ pub enum ClientAuth {
     Required,
 }
 
+/// Who vouches for client certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "PathBuf")]
+pub enum ClientCa {
+    /// The authorities of this file (PEM).
+    File(PathBuf),
+    /// The authorities that are registered and active, in any instance.
+    Registered,
+}
+
+impl ClientCa {
+    /// The word for [`ClientCa::Registered`]. A file of this name is written `./registered`.
+    pub const REGISTERED: &str = "registered";
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Registered => None,
+        }
+    }
+}
+
+impl From<PathBuf> for ClientCa {
+    fn from(written: PathBuf) -> Self {
+        match written.as_os_str() == Self::REGISTERED {
+            true => Self::Registered,
+            false => Self::File(written),
+        }
+    }
+}
+
 /// A listener to open, complete and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
@@ -200,8 +233,8 @@ pub enum Endpoint {
 pub struct TlsConfig {
     /// Certificate and key; `None`: Dunlin signs a certificate itself, and says so.
     pub identity: Option<TlsIdentity>,
-    /// The authorities for client certificates; there is one whenever `client_auth` is not `None`.
-    pub client_ca: Option<PathBuf>,
+    /// The authorities for client certificates; they are there whenever `client_auth` is not `None`.
+    pub client_ca: Option<ClientCa>,
     /// Whether clients show a certificate.
     pub client_auth: ClientAuth,
 }

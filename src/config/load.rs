@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::check;
 use super::de::De;
+use super::listeners::ClientCa;
 use super::problem::Problem;
 use super::terms::Written;
 use super::tree::{self, Node, Place, Step, Value};
@@ -197,8 +198,10 @@ fn resolve_paths(root: &mut Node, file: &Path) {
             ..
         }) = root.get_mut(&setting)
         {
-            // The word for no socket is no path.
-            if text != "none" || !setting.starts_with(&path_of(&["admin"])) {
+            // The words for no socket, and for authorities that are in no file, are no paths.
+            let is_admin = setting.starts_with(&path_of(&["admin"]));
+            let is_authority = setting.last() == Some(&Step::Key("client_ca".into()));
+            if !(text == "none" && is_admin || text == ClientCa::REGISTERED && is_authority) {
                 *text = beside(file, Path::new(text)).display().to_string();
             }
         }

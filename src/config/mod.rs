@@ -37,7 +37,9 @@ pub use differences::{Difference, SetBy};
 pub use hooks::{HookDefaults, PolicyEntry, WatchSettings};
 pub use instance::{Edition, InstanceConfig};
 pub use limits::Limits;
-pub use listeners::{ClientAuth, Endpoint, Listener, ListenerConfig, ListenerKind, TlsConfig, TlsIdentity};
+pub use listeners::{
+    ClientAuth, ClientCa, Endpoint, Listener, ListenerConfig, ListenerKind, TlsConfig, TlsIdentity,
+};
 pub use mqtt::MqttConfig;
 pub use problem::{ConfigError, Problem};
 pub use product::{

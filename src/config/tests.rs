@@ -94,7 +94,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[listeners.tls]\nbind = '127.0.0.1:1'\nkey = 'a.pem'\n", &["dunlin.toml:5:7: listener `tls` has a `key` without its `cert`; add `cert = \"FILE\"`"]),
     ("[listeners.tls]\nbind = '127.0.0.1:1'\ncert = 'b.pem'\nkey = 'a.pem'\n", &["dunlin.toml:5:8: `listeners.tls.cert`: there is no file b.pem; create it or correct the path"]),
     ("[listeners.tls]\nbind = '127.0.0.1:1'\ncert = '.'\nkey = 'a.pem'\n", &["dunlin.toml:5:8: `listeners.tls.cert`: . is not a file; correct the path"]),
-    ("[listeners.tls]\nbind = '127.0.0.1:1'\nclient_auth = 'required'\n", &["dunlin.toml:5:15: listener `tls` checks client certificates against nothing; add `client_ca = \"FILE\"`"]),
+    ("[listeners.tls]\nbind = '127.0.0.1:1'\nclient_auth = 'required'\n", &["dunlin.toml:5:15: listener `tls` checks client certificates against nothing; add `client_ca = \"registered\"` or `\"FILE\"`"]),
     ("[listeners.tls]\nbind = '127.0.0.1:1'\nclient_ca = 'a.pem'\n", &["dunlin.toml:5:13: listener `tls` has a `client_ca` and asks for no certificate; add `client_auth = \"required\"` or `\"optional\"`"]),
     ("[listeners.ws]\nbind = '127.0.0.1:1'\ncert = 'a.pem'\nkey = 'a.pem'\n", &[
         "dunlin.toml:5:8: listener `ws` is ws, without TLS; take `cert` out, or make its kind tls or wss",
@@ -325,6 +325,24 @@ fn relative_paths_are_relative_to_the_file_that_says_them() {
     assert_eq!(config.listeners["tls"].cert, Some(files.path("a.pem")));
     let config = files.load(&["server.data=here"], &[]).unwrap();
     assert_eq!(config.server.data, PathBuf::from("here"));
+}
+
+#[test]
+fn authorities_for_clients_are_in_a_file_or_registered() {
+    let load = |written: &str| {
+        let files = Files::new(&format!(
+            "{TCP}[listeners.tls]\nbind = '127.0.0.1:0'\nclient_auth = 'optional'\nclient_ca = '{written}'\n"
+        ));
+        std::fs::write(files.path("a.pem"), "").unwrap();
+        std::fs::write(files.path("registered"), "").unwrap();
+        let config = files.load(&[], &[]).unwrap();
+        (files.path(written), config.listeners["tls"].client_ca.clone())
+    };
+    let (path, of_file) = load("a.pem");
+    assert_eq!(of_file, Some(ClientCa::File(path)));
+    assert_eq!(load("registered").1, Some(ClientCa::Registered));
+    let (path, of_file) = load("./registered");
+    assert_eq!(of_file, Some(ClientCa::File(path)));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-pub use super::listeners::ClientAuth;
 use super::listeners::TlsConfig;
+pub use super::listeners::{ClientAuth, ClientCa};
 
 /// What a TLS or secure WebSocket listener shows to clients and asks of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct TlsSettings {
     pub cert: Option<PathBuf>,
     /// PEM file with the private key of `cert`.
     pub key: Option<PathBuf>,
-    /// PEM file with the authorities whose client certificates are trusted.
-    pub client_ca: Option<PathBuf>,
+    /// The authorities whose client certificates are trusted.
+    pub client_ca: Option<ClientCa>,
     /// Whether clients have to show a certificate.
     pub client_auth: ClientAuth,
 }

@@ -9,7 +9,7 @@ use crate::config::tls::TlsSettings;
 use crate::config::{Config, Endpoint, Listener, ListenerKind};
 use crate::instance::InstanceId;
 use crate::listener::{BindAddress, BindOptions, Gate, ShardListener, bind};
-use crate::transport::tls::server_config;
+use crate::transport::tls::{Authorities, server_config};
 use crate::transport::websocket::WebSocketLimits;
 use crate::transport::{Acceptor, Limits};
 
@@ -28,11 +28,12 @@ pub(super) struct Opened {
     pub(super) sockets: Vec<Vec<Socket>>,
 }
 
-pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
+/// `authorities` are those that operators register.
+pub(super) fn open(config: &Config, shards: usize, authorities: &Arc<Authorities>) -> anyhow::Result<Opened> {
     let mut sockets: Vec<Vec<Socket>> = Vec::new();
     sockets.resize_with(shards, Vec::new);
     for listener in config.listeners() {
-        let acceptor = acceptor(config, &listener)
+        let acceptor = acceptor(config, &listener, authorities)
             .with_context(|| format!("listener `{}` cannot start", listener.name))?;
         let (address, unix_mode) = match &listener.endpoint {
             Endpoint::Tcp(address) => (BindAddress::Tcp(*address), 0),
@@ -61,7 +62,11 @@ pub(super) fn open(config: &Config, shards: usize) -> anyhow::Result<Opened> {
     Ok(Opened { sockets })
 }
 
-fn acceptor(config: &Config, listener: &Listener) -> anyhow::Result<Acceptor> {
+fn acceptor(
+    config: &Config,
+    listener: &Listener,
+    authorities: &Arc<Authorities>,
+) -> anyhow::Result<Acceptor> {
     let web_socket = WebSocketLimits::default();
     // A message may hold several packets, but has to admit the largest one.
     let largest = u64::try_from(config.limits.packet_size).unwrap_or(u64::MAX);
@@ -75,7 +80,7 @@ fn acceptor(config: &Config, listener: &Listener) -> anyhow::Result<Acceptor> {
     };
     let tls = |alpn: &[&str]| -> anyhow::Result<_> {
         let settings = listener.tls.as_ref().map(TlsSettings::from).unwrap_or_default();
-        Ok(server_config(&settings, &config.server.data, alpn)?)
+        Ok(server_config(&settings, &config.server.data, alpn, authorities)?)
     };
     Ok(match listener.kind {
         ListenerKind::Tcp => Acceptor::tcp(),

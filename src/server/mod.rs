@@ -35,6 +35,7 @@ use crate::shard::{Control, Shared, Statuses, Tenants};
 use crate::store::memory::MemoryStore;
 use crate::store::registry::{FileKeeper, Registry};
 use crate::time::Clock;
+use crate::transport::tls::Authorities;
 use admin::Ways;
 use instances::Instances;
 use operations::Broker;
@@ -97,7 +98,8 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
 
     // Ports first: when one is taken nothing else has happened yet.
     let ways = Ways::open(config)?;
-    let opened = listeners::open(config, count)?;
+    let authorities = Arc::new(Authorities::default());
+    let opened = listeners::open(config, count, &authorities)?;
     let gate = Gate::new(settings::gate(
         config.limits.connections,
         config.limits.connection_rate,

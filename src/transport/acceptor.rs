@@ -2,15 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use rustls::ServerConfig;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::io::{Io, Layers};
 use super::peer::{ListenerKind, Peer, PeerAddress};
 use super::socket::Socket;
-use super::tls::Tls;
+use super::tls::{ServerTls, Tls};
 use super::websocket::{WebSocket, WebSocketLimits};
 
 /// What one connection may make the transport hold.
@@ -35,7 +33,7 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 pub struct Acceptor {
     kind: ListenerKind,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     limits: Limits,
 }
 
@@ -59,10 +57,10 @@ impl Acceptor {
     }
 
     /// For MQTT over TLS.
-    pub fn tls(config: Arc<ServerConfig>, limits: Limits) -> Self {
+    pub fn tls(tls: ServerTls, limits: Limits) -> Self {
         Self {
             kind: ListenerKind::Tls,
-            tls: Some(config),
+            tls: Some(tls),
             limits,
         }
     }
@@ -77,10 +75,10 @@ impl Acceptor {
     }
 
     /// For MQTT over WebSocket over TLS.
-    pub fn secure_web_socket(config: Arc<ServerConfig>, limits: Limits) -> Self {
+    pub fn secure_web_socket(tls: ServerTls, limits: Limits) -> Self {
         Self {
             kind: ListenerKind::SecureWebSocket,
-            tls: Some(config),
+            tls: Some(tls),
             limits,
         }
     }
@@ -104,7 +102,7 @@ impl Acceptor {
 
     fn accept(&self, socket: Socket, address: PeerAddress) -> io::Result<Io> {
         let tls = match &self.tls {
-            Some(config) => Some(Tls::new(config.clone(), self.limits.write_buffer)?),
+            Some(tls) => Some(Tls::new(tls, self.limits.write_buffer)?),
             None => None,
         };
         let web_socket = match self.kind {

@@ -82,6 +82,11 @@ impl Io {
         }
     }
 
+    /// The certificate that the client has shown, in DER, already verified.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.layers.as_ref()?.tls.as_ref()?.certificate()
+    }
+
     /// Writes without waiting; returns how many bytes of `bufs` were taken, which may be fewer than given.
     ///
     /// A plain socket takes what the kernel takes. TLS and WebSocket may keep a bounded rest of what they took
@@ -288,7 +293,7 @@ impl Layers {
     /// Tells `peer` what the handshakes have found out.
     fn tell(&mut self, peer: &mut Peer) {
         if !self.told
-            && let Some(tls) = &self.tls
+            && let Some(tls) = &mut self.tls
             && tls.established()
         {
             self.told = true;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::tls::Authority;
 
 /// What hooks and logs may know about the other end of a connection.
 ///
@@ -166,6 +169,11 @@ pub struct ClientCertificate {
     pub serial: String,
     /// SHA-256 of the whole certificate, lower-case hex without separators.
     pub fingerprint: String,
+    /// From when until when it is valid, in seconds since 1970.
+    pub valid: (i64, i64),
+    /// The certificates of the authority that vouches for it: one, unless it has several with one name and one key; none if
+    /// it ceased to be one since the handshake.
+    pub authorities: Vec<Arc<Authority>>,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::Check;
 use crate::config::de::nearest;
-use crate::config::listeners::{ClientAuth, ListenerConfig, ListenerKind};
+use crate::config::listeners::{ClientAuth, ClientCa, ListenerConfig, ListenerKind};
 use crate::config::load::path_of;
 use crate::config::problem::Problem;
 use crate::config::tree::{Place, Step};
@@ -70,13 +70,15 @@ impl Check<'_> {
             }
         }
         let files = [
-            ("cert", &listener.cert),
-            ("key", &listener.key),
-            ("client_ca", &listener.client_ca),
+            ("cert", listener.cert.as_ref().map(Some)),
+            ("key", listener.key.as_ref().map(Some)),
+            ("client_ca", listener.client_ca.as_ref().map(ClientCa::file)),
         ];
-        for (key, file) in files {
-            let Some(file) = file else { continue };
+        for (key, written) in files {
+            let Some(file) = written else { continue };
             if kind.is_tls() {
+                // Registered authorities are in no file.
+                let Some(file) = file else { continue };
                 self.readable(&path_of(&["listeners", name, key]), file, "create it");
             } else {
                 self.report(&["listeners", name, key], format!("listener `{name}` is {is}, without TLS; take `{key}` out, or make its kind tls or wss"));
@@ -100,7 +102,7 @@ impl Check<'_> {
             self.report(
                 &["listeners", name, "client_auth"],
                 format!(
-                    "listener `{name}` checks client certificates against nothing; add `client_ca = \"FILE\"`"
+                    "listener `{name}` checks client certificates against nothing; add `client_ca = \"registered\"` or `\"FILE\"`"
                 ),
             );
         } else if !asks && kind.is_tls() && listener.client_ca.is_some() {

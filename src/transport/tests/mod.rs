@@ -107,7 +107,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// A server for `kind` with the demo certificate in `data`.
 pub fn acceptor(kind: ListenerKind, data: &Path, limits: Limits) -> Acceptor {
-    let tls = |alpn: &[&str]| server_config(&TlsSettings::default(), data, alpn).unwrap();
+    let tls = |alpn: &[&str]| server_config(&TlsSettings::default(), data, alpn, &Arc::default()).unwrap();
     match kind {
         ListenerKind::Tcp => Acceptor::tcp(),
         ListenerKind::Unix => Acceptor::unix(),

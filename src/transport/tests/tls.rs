@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SerialNumber};
 
 use super::*;
-use crate::config::tls::ClientAuth;
+use crate::config::tls::{ClientAuth, ClientCa};
+use crate::transport::tls::{Authorities, Trusted};
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -13,9 +14,17 @@ struct Authority {
 
 impl Authority {
     fn new(folder: &Path, name: &str) -> Self {
+        Self::with(folder, name, Self::params(name))
+    }
+
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
+        params
+    }
+
+    fn with(folder: &Path, name: &str, params: CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let file = folder.join(format!("{name}.pem"));
         fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
@@ -48,12 +57,12 @@ fn connect(auth: ClientAuth, identity: impl FnOnce(&Authority) -> Identity) -> (
     let data = tempfile::tempdir().unwrap();
     let authority = Authority::new(data.path(), "fleet");
     let settings = TlsSettings {
-        client_ca: Some(authority.file.clone()),
+        client_ca: Some(ClientCa::File(authority.file.clone())),
         client_auth: auth,
         ..TlsSettings::default()
     };
     let acceptor = Acceptor::tls(
-        server_config(&settings, data.path(), &["mqtt"]).unwrap(),
+        server_config(&settings, data.path(), &["mqtt"], &Arc::default()).unwrap(),
         Limits::default(),
     );
     let identity = identity(&authority);
@@ -88,6 +97,8 @@ fn a_client_certificate_tells_who_it_is() {
         );
         assert_eq!(facts.serial, "12AB");
         assert_eq!(facts.fingerprint.len(), 64);
+        assert!(facts.valid.0 < facts.valid.1);
+        assert_eq!(facts.authorities.len(), 1);
         assert_eq!(peer.server_name(), Some("localhost"));
         assert_eq!(peer.alpn(), Some("mqtt"));
     }
@@ -144,9 +155,9 @@ fn bytes_that_are_not_tls_are_an_error_and_get_an_alert() {
 fn the_demo_certificate_survives_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let settings = TlsSettings::default();
-    server_config(&settings, data.path(), &[]).unwrap();
+    server_config(&settings, data.path(), &[], &Arc::default()).unwrap();
     let first = fs::read(data.path().join("tls/demo-cert.pem")).unwrap();
-    server_config(&settings, data.path(), &[]).unwrap();
+    server_config(&settings, data.path(), &[], &Arc::default()).unwrap();
     assert_eq!(fs::read(data.path().join("tls/demo-cert.pem")).unwrap(), first);
     let key = fs::metadata(data.path().join("tls/demo-key.pem")).unwrap();
     assert_eq!(
@@ -159,7 +170,7 @@ fn the_demo_certificate_survives_a_restart() {
 fn errors_name_the_file_and_the_way_out() {
     let data = tempfile::tempdir().unwrap();
     let at = |name: &str| Some(data.path().join(name));
-    server_config(&TlsSettings::default(), data.path(), &[]).unwrap();
+    server_config(&TlsSettings::default(), data.path(), &[], &Arc::default()).unwrap();
     fs::write(data.path().join("empty.pem"), "hello").unwrap();
     fs::write(
         data.path().join("broken.pem"),
@@ -174,10 +185,10 @@ fn errors_name_the_file_and_the_way_out() {
         let settings = TlsSettings {
             cert: cert.clone(),
             key: key.clone(),
-            client_ca: ca,
+            client_ca: ca.map(ClientCa::File),
             client_auth: auth,
         };
-        server_config(&settings, data.path(), &[])
+        server_config(&settings, data.path(), &[], &Arc::default())
             .unwrap_err()
             .to_string()
     };
@@ -211,4 +222,108 @@ fn errors_name_the_file_and_the_way_out() {
         error(&cert, &key, ClientAuth::Optional, at("empty.pem")),
         &["client CA file", "empty.pem"],
     );
+}
+
+/// A listener whose authorities come and go: one connection to it with a certificate of `authority`, or none.
+fn connect_to(
+    acceptor: &Acceptor,
+    data: &Path,
+    authority: Option<&Authority>,
+) -> (io::Result<usize>, Vec<String>) {
+    let identity = authority.map(Authority::client);
+    let path = data.to_owned();
+    block_on(async {
+        let (mut io, client) = serve(acceptor, move |stream| {
+            let mut stream = tls_client(&path, stream, identity, &[]);
+            let written = stream.write_all(b"hello").and_then(|()| stream.flush());
+            written.and_then(|()| stream.read(&mut [0; 10]))
+        })
+        .await;
+        let got = read(&mut io, &mut [0; 100]).await;
+        io.start_shutdown();
+        assert_eq!(got.is_ok(), client.join().unwrap().is_ok());
+        let shown = io.certificate().is_some();
+        let certificate = io.peer().certificate();
+        assert_eq!(shown, certificate.is_some());
+        let vouching = certificate.into_iter().flat_map(|facts| &facts.authorities);
+        (got, vouching.map(|one| one.fingerprint.clone()).collect())
+    })
+}
+
+#[test]
+fn registered_authorities_count_from_the_moment_on_that_they_are_there() {
+    let data = tempfile::tempdir().unwrap();
+    let (ours, other) = (
+        Authority::new(data.path(), "ours"),
+        Authority::new(data.path(), "other"),
+    );
+    let trusted = |authority: &Authority| {
+        let der = CertificateDer::from_pem_file(&authority.file).unwrap();
+        Trusted::while_valid(&der).unwrap()
+    };
+    let fingerprint = |authority: &Authority| {
+        let der = CertificateDer::from_pem_file(&authority.file).unwrap();
+        crate::transport::tls::certificate::fingerprint_of(&der)
+    };
+    for (auth, without) in [(ClientAuth::Required, false), (ClientAuth::Optional, true)] {
+        let authorities = Arc::new(Authorities::default());
+        let settings = TlsSettings {
+            client_ca: Some(ClientCa::Registered),
+            client_auth: auth,
+            ..TlsSettings::default()
+        };
+        let tls = server_config(&settings, data.path(), &[], &authorities).unwrap();
+        let acceptor = Acceptor::tls(tls, Limits::default());
+        let connect = |authority| connect_to(&acceptor, data.path(), authority);
+        // Nobody is registered.
+        let (refused, _) = connect(Some(&ours));
+        assert!(refused.unwrap_err().to_string().contains("UnknownIssuer"));
+        assert_eq!(connect(None).0.is_ok(), without);
+        authorities.replace(vec![trusted(&other), trusted(&ours)]);
+        let (got, vouching) = connect(Some(&ours));
+        assert_eq!((got.unwrap(), vouching), (5, vec![fingerprint(&ours)]));
+        let (_, vouching) = connect(Some(&other));
+        assert_eq!(vouching, [fingerprint(&other)]);
+        assert_eq!(connect(None).0.is_ok(), without);
+        authorities.replace(vec![trusted(&other)]);
+        assert!(connect(Some(&ours)).0.is_err());
+    }
+}
+
+#[test]
+fn an_authority_whose_time_is_over_vouches_for_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = TlsSettings {
+        client_ca: Some(ClientCa::Registered),
+        client_auth: ClientAuth::Required,
+        ..TlsSettings::default()
+    };
+    let mut old = Authority::params("old");
+    old.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let old = Authority::with(data.path(), "old", old);
+    let der = CertificateDer::from_pem_file(&old.file).unwrap();
+    let authorities = Arc::new(Authorities::default());
+    authorities.replace(vec![Trusted::while_valid(&der).unwrap()]);
+    let tls = server_config(&settings, data.path(), &[], &authorities).unwrap();
+    let acceptor = Acceptor::tls(tls, Limits::default());
+    assert!(connect_to(&acceptor, data.path(), Some(&old)).0.is_err());
+    // A file that an operator has named says enough.
+    authorities.replace(vec![Trusted::always(&der).unwrap()]);
+    assert!(connect_to(&acceptor, data.path(), Some(&old)).0.is_ok());
+}
+
+#[test]
+fn a_serial_number_is_written_as_openssl_writes_it() {
+    let data = tempfile::tempdir().unwrap();
+    let serial = |bytes: Vec<u8>| {
+        let mut params = Authority::params("x");
+        params.serial_number = Some(SerialNumber::from(bytes));
+        let authority = Authority::with(data.path(), "x", params);
+        let der = CertificateDer::from_pem_file(&authority.file).unwrap();
+        let (_, read) = x509_parser::parse_x509_certificate(&der).unwrap();
+        crate::transport::tls::certificate::serial(&read)
+    };
+    assert_eq!(serial(vec![0xF0, 0x01]), "F001");
+    assert_eq!(serial(vec![0x0A]), "0A");
+    assert_eq!(serial(vec![0]), "00");
 }

@@ -1,4 +1,4 @@
-//! What a policy may know of a client certificate.
+//! What may be known of a certificate.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,10 +17,14 @@ pub(super) fn facts(der: &[u8]) -> ClientCertificate {
         common_name: None,
         alternative_names: Vec::new(),
         serial: String::new(),
-        fingerprint: hex(&Sha256::digest(der)).to_lowercase(),
+        fingerprint: fingerprint_of(der),
+        valid: (0, 0),
+        authorities: Vec::new(),
     };
     if let Ok((_, certificate)) = X509Certificate::from_der(der) {
-        facts.serial = hex(certificate.raw_serial());
+        facts.serial = serial(&certificate);
+        let validity = certificate.validity();
+        facts.valid = (validity.not_before.timestamp(), validity.not_after.timestamp());
         facts.common_name = certificate
             .subject()
             .iter_common_name()
@@ -32,6 +36,29 @@ pub(super) fn facts(der: &[u8]) -> ClientCertificate {
         }
     }
     facts
+}
+
+/// SHA-256 of a certificate, in lower-case hex.
+#[must_use]
+pub fn fingerprint_of(der: &[u8]) -> String {
+    hex(&Sha256::digest(der)).to_lowercase()
+}
+
+/// The serial number of a certificate; empty if it is none.
+pub(super) fn serial_of(der: &[u8]) -> String {
+    X509Certificate::from_der(der).map_or_else(|_| String::new(), |(_, read)| serial(&read))
+}
+
+/// The serial number as `openssl x509 -serial` prints it: upper-case hex, without the zero that only says that it is no
+/// negative number.
+#[must_use]
+pub fn serial(certificate: &X509Certificate<'_>) -> String {
+    let bytes = certificate.raw_serial();
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    match bytes.get(zeros..).unwrap_or_default() {
+        [] => "00".to_owned(),
+        number => hex(number),
+    }
 }
 
 fn text(name: &GeneralName<'_>) -> Option<String> {

@@ -4,15 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig, version};
+use rustls::server::NoServerSessionStorage;
+use rustls::{DistinguishedName, RootCertStore, ServerConfig, version};
 
-use super::demo;
-use crate::config::tls::{ClientAuth, TlsSettings};
+use super::authorities::{Authorities, Trusted};
+use super::verifier::Verifier;
+use super::{ServerTls, demo};
+use crate::config::tls::{ClientAuth, ClientCa, TlsSettings};
 
 /// Why a TLS listener cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +100,7 @@ pub enum TlsError {
 ///
 /// `data` is the broker's data folder, for the self-signed demo certificate. `alpn` are the application protocols to
 /// agree on, best first (`mqtt`; `http/1.1` for secure WebSocket); a client that offers only others is refused, and
-/// with an empty list what clients offer is ignored.
+/// with an empty list what clients offer is ignored. `registered` are the authorities that operators register.
 ///
 /// # Errors
 /// Names the file or setting and what to do about it.
@@ -106,7 +108,8 @@ pub fn server_config(
     settings: &TlsSettings,
     data: &Path,
     alpn: &[&str],
-) -> Result<Arc<ServerConfig>, TlsError> {
+    registered: &Arc<Authorities>,
+) -> Result<ServerTls, TlsError> {
     let (cert, key) = match (&settings.cert, &settings.key) {
         (Some(cert), Some(key)) => (cert.clone(), key.clone()),
         (None, None) => demo::certificate(data)?,
@@ -127,9 +130,16 @@ pub fn server_config(
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(TlsError::Setup)?;
-    let builder = match settings.client_auth {
-        ClientAuth::None => builder.with_no_client_auth(),
-        asked => builder.with_client_cert_verifier(client_verifier(settings, asked, provider)?),
+    let verifier = match settings.client_auth {
+        ClientAuth::None => None,
+        asked => Some(client_verifier(settings, asked, &provider, registered)?),
+    };
+    let authorities = verifier
+        .as_ref()
+        .map(|verifier| Arc::clone(&verifier.authorities));
+    let builder = match verifier {
+        None => builder.with_no_client_auth(),
+        Some(verifier) => builder.with_client_cert_verifier(Arc::new(verifier)),
     };
     let chain = certificates("certificate", &cert)?;
     let mut config = builder
@@ -144,34 +154,48 @@ pub fn server_config(
         // Tickets spare a fleet that reconnects the costly half of its handshakes, at no memory here.
         config.ticketer = ring::Ticketer::new().map_err(TlsError::Setup)?;
     } else {
-        // A resumed session would keep a certificate in force after its authority was taken out of `client_ca`.
+        // A resumed session would keep a certificate in force after its authority ceased to be one.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(Arc::new(config))
+    Ok(ServerTls {
+        config: Arc::new(config),
+        authorities,
+    })
 }
 
 fn client_verifier(
     settings: &TlsSettings,
     asked: ClientAuth,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let path = settings.client_ca.as_ref().ok_or(TlsError::NoClientCa)?;
-    let bad = |reason: String| TlsError::ClientCa {
-        path: path.clone(),
-        reason,
+    provider: &CryptoProvider,
+    registered: &Arc<Authorities>,
+) -> Result<Verifier, TlsError> {
+    let (authorities, hints) = match &settings.client_ca {
+        None => return Err(TlsError::NoClientCa),
+        Some(ClientCa::Registered) => (Arc::clone(registered), Vec::new()),
+        Some(ClientCa::File(path)) => of_file(path)?,
     };
+    Ok(Verifier {
+        authorities,
+        mandatory: asked == ClientAuth::Required,
+        hints,
+        algorithms: provider.signature_verification_algorithms,
+    })
+}
+
+/// The authorities of a file, and their names.
+fn of_file(path: &Path) -> Result<(Arc<Authorities>, Vec<DistinguishedName>), TlsError> {
+    let mut trusted = Vec::new();
     let mut roots = RootCertStore::empty();
-    for authority in certificates("client CA file", path)? {
-        roots.add(authority).map_err(|error| bad(error.to_string()))?;
+    for certificate in certificates("client CA file", path)? {
+        let bad = |reason: String| TlsError::ClientCa {
+            path: path.to_owned(),
+            reason,
+        };
+        trusted.push(Trusted::always(&certificate).map_err(bad)?);
+        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if asked == ClientAuth::Optional {
-        builder.allow_unauthenticated()
-    } else {
-        builder
-    };
-    builder.build().map_err(|error| bad(error.to_string()))
+    Ok((Authorities::of(trusted), roots.subjects()))
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -2,24 +2,38 @@
 //!
 //! tokio-rustls ties a session to a stream of one runtime; here the session is plain data, so that it can move.
 
-mod certificate;
+mod authorities;
+pub mod certificate;
 mod config;
 mod demo;
+mod verifier;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
+use rustls::pki_types::UnixTime;
 use rustls::{ServerConfig, ServerConnection};
 use smallvec::SmallVec;
 
+pub use authorities::{Authorities, Authority, Trusted};
 pub use config::{TlsError, server_config};
 
 use super::peer::Details;
+
+/// What the sessions of a listener have in common. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    /// Who vouches for clients, where they may show a certificate.
+    authorities: Option<Arc<Authorities>>,
+}
 
 /// The server's side of one TLS session.
 #[derive(Debug)]
 pub struct Tls {
     connection: ServerConnection,
+    /// To be asked once more when the handshake is through.
+    authorities: Option<Arc<Authorities>>,
     /// Why the session is over, when the peer broke the rules.
     failed: Option<Box<str>>,
     closed: bool,
@@ -30,12 +44,13 @@ impl Tls {
     /// for the socket.
     ///
     /// # Errors
-    /// When rustls finds `config` unusable.
-    pub fn new(config: Arc<ServerConfig>, write_buffer: usize) -> io::Result<Self> {
-        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    /// When rustls finds the configuration unusable.
+    pub fn new(tls: &ServerTls, write_buffer: usize) -> io::Result<Self> {
+        let mut connection = ServerConnection::new(tls.config.clone()).map_err(io::Error::other)?;
         connection.set_buffer_limit(Some(write_buffer.max(1)));
         Ok(Self {
             connection,
+            authorities: tls.authorities.clone(),
             failed: None,
             closed: false,
         })
@@ -157,17 +172,30 @@ impl Tls {
     }
 
     /// What the handshake has found out about the client.
-    pub(super) fn describe(&self, details: &mut Details) {
+    pub(super) fn describe(&mut self, details: &mut Details) {
         details.server_name = self.connection.server_name().map(Into::into);
         details.alpn = self
             .connection
             .alpn_protocol()
             .map(|name| String::from_utf8_lossy(name).into());
-        details.certificate = self
-            .connection
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .map(|der| certificate::facts(der));
+        let authorities = self.authorities.take();
+        let chain = self.connection.peer_certificates();
+        let Some((own, others)) = chain.and_then(<[_]>::split_first) else {
+            return;
+        };
+        let mut facts = certificate::facts(own);
+        if let Some(authorities) = authorities {
+            // rustls keeps a verdict, not a reason. Asking again costs a fraction of the handshake, and nothing to keep.
+            let who = authorities.who_vouches(own, others, UnixTime::now());
+            facts.authorities = who.unwrap_or_default();
+        }
+        details.certificate = Some(facts);
+    }
+
+    /// The certificate that the client has shown, as it was sent.
+    pub(super) fn certificate(&self) -> Option<&[u8]> {
+        let own = self.connection.peer_certificates()?.first()?;
+        Some(own)
     }
 }
 
