@@ -26,7 +26,7 @@ fn start(settings: &[&str]) -> Instances {
         limits: settings::limits(&config),
         store: Arc::new(MemoryStore::default()),
         registry: Arc::default(),
-        wanted_parents: unbounded_channel().0,
+        wanted_parents: tokio::sync::mpsc::channel(1).0,
         statuses: Statuses::default(),
         controls: Vec::new(),
         hook_metrics: Arc::default(),
