@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
 use crate::admin::Failure;
