@@ -2,6 +2,7 @@
 
 mod instances;
 mod listeners;
+pub(super) mod terms;
 
 use std::fs::File;
 use std::path::Path;
@@ -13,11 +14,6 @@ use super::load::path_of;
 use super::problem::Problem;
 use super::tree::{Node, Step};
 use super::{Config, PolicyEntry, Source};
-
-/// MQTT's largest packet: one byte, four bytes of length, 268,435,455 bytes (MQTT 5.0, 2.1.4).
-const LARGEST_PACKET: usize = 5 + 268_435_455;
-/// The longest string and the largest two-byte number of MQTT.
-const TWO_BYTES: u64 = u16::MAX as u64;
 
 /// Adds the problems of `config`. What already `failed` is not judged again: its value is a default that nobody wrote.
 pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems: &mut Vec<Problem>) {
@@ -31,7 +27,6 @@ pub(super) fn check(config: &Config, root: &Node, failed: &[Vec<Step>], problems
     check.addresses();
     check.admin();
     check.numbers();
-    check.ranges();
     check.names();
     check.instances();
     check.policies();
@@ -82,27 +77,16 @@ impl Check<'_> {
         }
     }
 
+    /// What holds for instances as well, and then what does not.
     fn numbers(&mut self) {
-        let (limits, mqtt) = (&self.config.limits, &self.config.mqtt);
-        if mqtt.maximum_qos > 2 {
-            self.report(
-                &["mqtt", "maximum_qos"],
-                format!("`mqtt.maximum_qos` is {}; write 0, 1 or 2", mqtt.maximum_qos),
-            );
+        let config = self.config;
+        for fault in terms::faults(&config.limits, &config.mqtt, &config.product) {
+            match fault.other {
+                Some(other) => self.pair(fault.setting, other, fault.message),
+                None => self.report(&fault.setting, fault.message),
+            }
         }
-        // MQTT 5.0, 3.1.2.11.3: Receive Maximum 0 is a protocol error.
-        if mqtt.receive_maximum == 0 {
-            self.report(
-                &["mqtt", "receive_maximum"],
-                "`mqtt.receive_maximum` is 0; write a whole number from 1 to 65535".into(),
-            );
-        }
-        if limits.inflight == 0 {
-            self.report(
-                &["limits", "inflight"],
-                "`limits.inflight` is 0; write a whole number from 1 to 65535".into(),
-            );
-        }
+        let (limits, mqtt) = (&config.limits, &config.mqtt);
         if limits.mailbox == 0 {
             self.report(
                 &["limits", "mailbox"],
@@ -120,86 +104,6 @@ impl Check<'_> {
                 &["mqtt", "sys_interval"],
                 "`mqtt.sys_interval` is 0; write for example \"10s\", or \"none\"".into(),
             );
-        }
-        for (key, bytes) in [
-            ("packet_size", limits.packet_size),
-            ("connect_packet_size", limits.connect_packet_size),
-        ] {
-            // Less than a CONNECT with a client id of a few letters lets nobody in.
-            if !(64..=LARGEST_PACKET).contains(&bytes) {
-                self.report(&["limits", key], format!("`limits.{key}` is {bytes} bytes; write from 64 to {LARGEST_PACKET} bytes, which is MQTT's largest packet"));
-            }
-        }
-        let whole = [
-            ("server_keep_alive", mqtt.server_keep_alive),
-            ("minimum_keep_alive", Some(mqtt.minimum_keep_alive)),
-            ("maximum_keep_alive", mqtt.maximum_keep_alive),
-        ];
-        for (key, duration) in whole {
-            let Some(duration) = duration else { continue };
-            if duration.subsec_nanos() != 0 || duration.as_secs() > TWO_BYTES {
-                self.report(
-                    &["mqtt", key],
-                    format!(
-                        "`mqtt.{key}` is {}; write whole seconds, at most \"65535s\"",
-                        shown(duration)
-                    ),
-                );
-            }
-        }
-        // 0 is reserved for "ends with the connection", 0xFFFFFFFF for "never" (MQTT 5.0, 3.1.2.11.2).
-        if mqtt
-            .session_expiry_maximum
-            .is_some_and(|longest| longest.as_secs() >= u64::from(u32::MAX))
-        {
-            self.report(&["mqtt", "session_expiry_maximum"], "`mqtt.session_expiry_maximum` is longer than MQTT can say; write at most \"4294967294s\", or \"unlimited\"".into());
-        }
-    }
-
-    fn ranges(&mut self) {
-        let (limits, mqtt) = (&self.config.limits, &self.config.mqtt);
-        if limits.payload_size > limits.packet_size {
-            let message = format!(
-                "`limits.payload_size` ({} bytes) is more than `limits.packet_size` ({} bytes), so no such payload can come; raise packet_size",
-                limits.payload_size, limits.packet_size
-            );
-            self.pair(["limits", "payload_size"], ["limits", "packet_size"], message);
-        }
-        let ranges = [
-            (
-                "minimum_keep_alive",
-                mqtt.minimum_keep_alive,
-                "maximum_keep_alive",
-                mqtt.maximum_keep_alive,
-            ),
-            (
-                "session_expiry_minimum",
-                mqtt.session_expiry_minimum,
-                "session_expiry_maximum",
-                mqtt.session_expiry_maximum,
-            ),
-            (
-                "message_expiry_minimum",
-                mqtt.message_expiry_minimum,
-                "message_expiry_maximum",
-                mqtt.message_expiry_maximum,
-            ),
-        ];
-        for (low_key, low, high_key, high) in ranges {
-            if let Some(high) = high
-                && low > high
-            {
-                let message = format!(
-                    "`mqtt.{low_key}` ({}) is more than `mqtt.{high_key}` ({})",
-                    shown(low),
-                    shown(high)
-                );
-                self.pair(
-                    ["mqtt", low_key],
-                    ["mqtt", high_key],
-                    format!("{message}; lower it"),
-                );
-            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::check::terms::faults;
 use super::de::De;
 use super::load::path_of;
 use super::tree::{self, Node, Place, Step, Value};
@@ -119,9 +120,8 @@ impl Written {
                 return Err(problems);
             }
         };
-        if terms.product.qos_ignored_above > 2 || terms.mqtt.maximum_qos > 2 {
-            problems.push("`mqtt.maximum_qos` and `product.qos_ignored_above` are 0, 1 or 2".to_owned());
-        }
+        let faults = faults(&terms.limits, &terms.mqtt, &terms.product);
+        problems.extend(faults.into_iter().map(|fault| fault.message));
         if problems.is_empty() {
             Ok(terms)
         } else {

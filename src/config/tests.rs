@@ -124,6 +124,12 @@ const WRONG: &[(&str, &[&str])] = &[
     ("[instances.one]\nedition = 'gold'\n", &["dunlin.toml:4:11: `instances.one.edition` is \"gold\"; write one of \"lite\", \"standard\", \"professional\", \"platinum\""]),
     ("[instances.one.limits]\nsubscription = 5\n", &["dunlin.toml:3:1: the instance one: dunlin.toml:4:16: there is no setting `limits.subscription`; did you mean `subscriptions`?"]),
     ("[instances.one.limits]\nconnections = 5\n", &["dunlin.toml:3:1: the instance one: `limits.connections` holds for the whole broker and cannot be set for one instance; set it in [limits]"]),
+    ("[limits]\ntopic_length = 2\n", &["dunlin.toml:4:16: `limits.topic_length_minimum` (3) is more than `limits.topic_length` (2), so that no topic is left; lower it"]),
+    ("[product]\nqos_ignored_above = 7\n", &["dunlin.toml:4:21: `product.qos_ignored_above` is 7; write 0, 1 or 2"]),
+    ("[instances.one.mqtt]\nreceive_maximum = 0\n", &["dunlin.toml:3:1: the instance one: `mqtt.receive_maximum` is 0; write a whole number from 1 to 65535"]),
+    ("[instances.one.limits]\npacket_size = 10\n", &[
+        "dunlin.toml:3:1: the instance one: `limits.packet_size` is 10 bytes; write from 64 to 268435460 bytes, which is MQTT's largest packet",
+        "dunlin.toml:3:1: the instance one: `limits.payload_size` (65536 bytes) is more than `limits.packet_size` (10 bytes), so no such payload can come; raise packet_size"]),
     ("[log]\nlevel = 'loud'\n", &["dunlin.toml:4:9: `log.level` is \"loud\"; write error, warn, info, debug, trace or off, or per module, for example \"info,dunlin::hooks=debug\""]),
     ("[log]\nlevel = 'info,dunlin=loud'\n", &["dunlin.toml:4:9: `log.level` is \"info,dunlin=loud\"; write error, warn, info, debug, trace or off, or per module, for example \"info,dunlin::hooks=debug\""]),
     ("[server]\ndata = 'a.pem'\n", &["dunlin.toml:4:8: a.pem is not a folder; name one for Dunlin's data"]),

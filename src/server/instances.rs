@@ -121,7 +121,15 @@ impl Instances {
             .unwrap_or_default();
         let own = own_settings(record.as_deref());
         let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let terms = self.config.terms(id.as_str(), edition, own)?;
+        let terms = match self.config.terms(id.as_str(), edition, own) {
+            Ok(terms) => terms,
+            // Each was good when it was made. What the configuration has become, or a newer Dunlin, must not keep the instance
+            // from being served.
+            Err(problems) => {
+                tracing::error!(instance = %id, problems = problems.join("; "), "what was set for an instance is not good any more and does not count; `dunlin ctl instance unset` takes it out");
+                self.config.terms(id.as_str(), edition, [])?
+            }
+        };
         let name = text("name").or_else(|| configured.and_then(|instance| instance.name.clone()));
         let region = text("region").or_else(|| configured.map(|instance| instance.region.clone()));
         let names_of = |kind: &str, configured: Option<&Vec<String>>| {

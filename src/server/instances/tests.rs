@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-
 use super::*;
 use crate::admin::Failure;
 use crate::admin::api::CreateInstance;
