@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod examples;
 mod mosquitto;
 mod mqttjs;
 mod paho;
