@@ -127,6 +127,9 @@ impl Retired {
     }
 }
 
+/// A limit, as an entry sets it for an instance: entry, instance, name of the limit.
+type Limited = (Arc<str>, Arc<str>, Arc<str>);
+
 /// The policies of a shard: the chain that answers, and what belongs to it over all its generations.
 ///
 /// A swap builds a second chain beside the first ([`ShardHooks::prepare`]), puts it in its place ([`ShardHooks::swap`]),
@@ -142,7 +145,7 @@ pub struct ShardHooks {
     /// Calls of observers that are waiting for something.
     telling: Rc<Cell<usize>>,
     /// What policies last said of limits, by policy and limit.
-    limits: HashMap<(Arc<str>, Arc<str>, Arc<str>), Option<f64>>,
+    limits: HashMap<Limited, Option<f64>>,
     /// Whether any client here came in with rules of its own.
     has_acl: bool,
 }
