@@ -12,6 +12,7 @@
 //! | `GET /v1/clients` [`ClientsRequest`] | a [`ClientRow`] a line |
 //! | `POST /v1/clients/kick` [`KickRequest`] | `{}`, or [`Refusal`] |
 //! | `GET /v1/trace` [`TraceRequest`] | a [`TraceLine`] a line, until one side ends it |
+//! | `GET /v1/events` [`EventsRequest`] | an [`EventLine`] a line, until one side ends it |
 //! | `GET /v1/instances` | a list of [`InstanceRow`] |
 //! | `GET /v1/instances/show` [`InstanceName`] | [`InstanceShown`] |
 //! | `POST /v1/instances/create` [`CreateInstance`] | [`InstanceRow`], or [`Refusal`] |
@@ -42,6 +43,7 @@
 //! What a GET asks for is in its query, what a POST asks for in its body.
 
 mod credentials;
+mod events;
 mod instances;
 
 use std::fmt;
@@ -55,6 +57,7 @@ pub use credentials::{
     Identity, IdentityKey, IdentityType, Issued, KeyName, KeyRow, ListRequest, Page, Permission,
     PermissionKey, PermitAction, PutIdentity, PutPermission, Secret, SignMode, TokenText,
 };
+pub use events::{EventKind, EventLine, EventsRequest};
 pub use instances::{
     CreateInstance, InstanceName, InstanceRow, InstanceShown, Named, NamedRow, OfInstance, Origin,
     RenameInstance, SetInstance, Setting, UnsetInstance,
@@ -253,6 +256,9 @@ pub struct Diff {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
+    /// Of which instance; the default one when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The client, which is connected or has a session.
     pub client_id: String,
     /// What it might do.
@@ -321,6 +327,9 @@ pub struct ExplainedEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientsRequest {
+    /// Only those of this instance; all when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The beginning of their client ids.
     #[serde(default)]
     pub prefix: String,
@@ -332,8 +341,12 @@ pub struct ClientsRequest {
 /// A client that is connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRow {
+    /// Its instance.
+    pub instance: String,
     /// Its client id.
     pub client_id: String,
+    /// Its connection, as events name it.
+    pub channel: String,
     /// Its user name, if it gave one.
     pub username: Option<String>,
     /// Where it connects from.
@@ -356,6 +369,9 @@ pub struct ClientRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KickRequest {
+    /// Of which instance; the default one when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Whose.
     pub client_id: String,
     /// The reason code that a 5.0 client is told, 0x80 to 0xA2; 0x98 (administrative action) when it is left out.
@@ -370,6 +386,9 @@ pub struct KickRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TraceRequest {
+    /// Of which instance; the default one when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Whom.
     pub client_id: String,
     /// Only what is about topics that match this filter, and the connection's beginning and end.

@@ -8,8 +8,8 @@ use std::future::Future;
 use tokio::sync::mpsc::Receiver;
 
 use super::api::{
-    ClientRow, ClientsRequest, Diff, DiffRequest, ExplainRequest, Explained, InForce, KickRequest, PolicyRow,
-    Problem, Record, ReloadRequest, Status, TraceLine, TraceRequest,
+    ClientRow, ClientsRequest, Diff, DiffRequest, EventLine, EventsRequest, ExplainRequest, Explained,
+    InForce, KickRequest, PolicyRow, Problem, Record, ReloadRequest, Status, TraceLine, TraceRequest,
 };
 
 pub use credentials::{CredentialOperations, Listed};
@@ -52,7 +52,10 @@ pub trait Operations: InstanceOperations + CredentialOperations + Send + Sync + 
     fn explain(&self, request: ExplainRequest) -> impl Future<Output = Result<Explained, Failure>> + Send;
 
     /// Who is connected, as fast as they are taken. Nothing is found any more when the receiver is dropped.
-    fn clients(&self, request: ClientsRequest) -> Receiver<ClientRow>;
+    ///
+    /// # Errors
+    /// There is no such instance.
+    fn clients(&self, request: ClientsRequest) -> Result<Receiver<ClientRow>, Failure>;
 
     /// Ends a connection.
     fn kick(&self, request: KickRequest) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -62,4 +65,10 @@ pub trait Operations: InstanceOperations + CredentialOperations + Send + Sync + 
     /// # Errors
     /// When what is asked makes no sense, or too many are watching.
     fn trace(&self, request: TraceRequest) -> Result<Receiver<TraceLine>, Failure>;
+
+    /// Tells who comes and goes until the receiver is dropped.
+    ///
+    /// # Errors
+    /// There is no such instance, or too many are following.
+    fn events(&self, request: EventsRequest) -> Result<Receiver<EventLine>, Failure>;
 }

@@ -56,7 +56,7 @@ pub(super) async fn answer<O: Operations>(
 fn method(path: &str) -> Option<Method> {
     match path {
         "/v1/status" | "/v1/policies" | "/v1/policies/log" | "/v1/policies/diff" | "/v1/clients"
-        | "/v1/trace" => Some(Method::GET),
+        | "/v1/trace" | "/v1/events" => Some(Method::GET),
         "/v1/reload" | "/v1/policies/rollback" | "/v1/explain" | "/v1/clients/kick" => Some(Method::POST),
         _ => instances::method(path).or_else(|| credentials::method(path)),
     }
@@ -75,9 +75,10 @@ async fn act<O: Operations>(
         "/v1/policies/diff" => json(&operations.diff(query(&request)?).await?),
         "/v1/policies/rollback" => json(&operations.rollback().await?),
         "/v1/explain" => json(&operations.explain(body(request, patience).await?).await?),
-        "/v1/clients" => lines(Lines::new(operations.clients(query(&request)?))),
+        "/v1/clients" => lines(Lines::new(operations.clients(query(&request)?)?)),
         "/v1/clients/kick" => done(operations.kick(body(request, patience).await?).await?),
         "/v1/trace" => lines(Lines::new(operations.trace(query(&request)?)?)),
+        "/v1/events" => lines(Lines::new(operations.events(query(&request)?)?)),
         path if instances::method(path).is_some() => instances::act(request, operations, patience).await?,
         _ => credentials::act(request, operations, patience).await?,
     })

@@ -9,6 +9,7 @@ mod end;
 mod housekeeping;
 mod instances;
 mod listeners;
+mod metrics;
 mod operations;
 mod records;
 mod reload;
@@ -38,6 +39,7 @@ use crate::time::Clock;
 use crate::transport::tls::Authorities;
 use admin::Ways;
 use instances::Instances;
+use metrics::InstanceMetrics;
 use operations::Broker;
 pub use reload::{policies, refused};
 use shards::Running;
@@ -148,6 +150,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));
         exporter.register(Box::new(MetersOf(Arc::clone(&services))));
+        exporter.register(Box::new(InstanceMetrics(Arc::clone(&shared))));
         exporter.register(Box::new(PolicyMetrics {
             hooks: Arc::clone(&hook_metrics),
             reloader: Arc::clone(&reloader),

@@ -1,6 +1,7 @@
 //! What an operator asks of the broker, done: the reloader for what concerns policies, the shards for what concerns clients.
 
 mod credentials;
+mod events;
 mod instances;
 
 use std::future::Future;
@@ -13,21 +14,23 @@ use tokio::sync::{Semaphore, oneshot};
 use super::diff;
 use super::instances::Instances;
 use crate::admin::api::{
-    ClientRow, ClientsRequest, Diff, DiffRequest, ExplainAction, ExplainRequest, Explained, ExplainedEntry,
-    InForce, KickRequest, PoliciesStatus, PolicyRow, Problem, Record, RefusedSet, ReloadRequest,
-    RolledBackSet, Status, TraceLine, TraceRequest,
+    ClientRow, ClientsRequest, Diff, DiffRequest, EventLine, EventsRequest, ExplainAction, ExplainRequest,
+    Explained, ExplainedEntry, InForce, KickRequest, PoliciesStatus, PolicyRow, Problem, Record, RefusedSet,
+    ReloadRequest, RolledBackSet, Status, TraceLine, TraceRequest,
 };
 use crate::admin::{Failure, Operations, Readiness};
 use crate::codec::{QoS, ReasonCode};
 use crate::hooks::{Explanation, LoadError, Reloader};
-use crate::instance::SessionKey;
+use crate::instance::{InstanceId, SessionKey};
 use crate::metrics::Metrics;
 use crate::shard::{Action, ClientsQuery, Control, Inspect, ListedClient, Shared};
 use crate::topic::{TopicFilter, TopicName};
 
 /// How many traces there may be at a time.
 const TRACES: usize = 16;
-/// Lines of a trace, or clients of a list, that may wait for their reader.
+/// How many may follow who comes and goes at a time.
+const FOLLOWERS: usize = 16;
+/// Lines of a trace, events, or clients of a list, that may wait for their reader.
 const WAITING: usize = 1024;
 /// The largest payload that is explained, in bytes: it is made for the question.
 const EXPLAINED: usize = 16 << 20;
@@ -46,6 +49,7 @@ pub(super) struct Broker {
     /// Where the settings are from.
     config: String,
     traces: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 impl Broker {
@@ -65,14 +69,15 @@ impl Broker {
             readiness: Arc::clone(readiness),
             config,
             traces: Arc::new(Semaphore::new(TRACES)),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
         }
     }
 
-    fn key(&self, client_id: &str) -> SessionKey {
-        SessionKey {
-            instance: self.shared.tenants.default_id().clone(),
+    fn key(&self, instance: Option<&str>, client_id: &str) -> Result<SessionKey, Failure> {
+        Ok(SessionKey {
+            instance: self.instances.get(instance)?.id.clone(),
             client_id: client_id.into(),
-        }
+        })
     }
 
     /// Asks the shard where `key` lives.
@@ -199,12 +204,9 @@ impl Operations for Broker {
     }
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explained, Failure> {
-        let tenant = self.shared.tenants.get_or_default(None);
-        let largest = tenant
-            .map_or(0, |tenant| tenant.limits.payload_size)
-            .min(EXPLAINED);
-        let action = action(request.action, largest)?;
-        let key = self.key(&request.client_id);
+        let key = self.key(request.instance.as_deref(), &request.client_id)?;
+        let tenant = self.instances.get(Some(key.instance.as_str()))?;
+        let action = action(request.action, tenant.limits.payload_size.min(EXPLAINED))?;
         let asked = key.clone();
         let question = |reply| Control::Inspect(Inspect::Explain(asked, action, reply));
         match self.ask(&key, question).await? {
@@ -216,10 +218,11 @@ impl Operations for Broker {
         }
     }
 
-    fn clients(&self, request: ClientsRequest) -> Receiver<ClientRow> {
+    fn clients(&self, request: ClientsRequest) -> Result<Receiver<ClientRow>, Failure> {
+        self.instances.get(request.instance.as_deref())?;
         let (rows, taken) = mpsc::channel(WAITING);
         tokio::spawn(list_clients(Arc::clone(&self.shared), request, rows));
-        taken
+        Ok(taken)
     }
 
     async fn kick(&self, request: KickRequest) -> Result<(), Failure> {
@@ -239,7 +242,7 @@ impl Operations for Broker {
             let what = format!("a reason has {REASON} bytes at most, and no control characters");
             return Err(Failure::Nonsense(what));
         }
-        let key = self.key(&request.client_id);
+        let key = self.key(request.instance.as_deref(), &request.client_id)?;
         let whom = key.clone();
         let kick = |reply| Control::Kick(whom, code, reason.into(), Some(reply));
         if self.ask(&key, kick).await? {
@@ -254,10 +257,10 @@ impl Operations for Broker {
 
     fn trace(&self, request: TraceRequest) -> Result<Receiver<TraceLine>, Failure> {
         let topic = request.topic.as_deref().map(filter).transpose()?;
+        let key = self.key(request.instance.as_deref(), &request.client_id)?;
         let place = Arc::clone(&self.traces).try_acquire_owned();
         let place = place
             .map_err(|_| Failure::Refused(format!("{TRACES} traces are running already; end one first")))?;
-        let key = self.key(&request.client_id);
         let (lines, taken) = mpsc::channel(WAITING);
         let (shared, home) = (Arc::clone(&self.shared), self.shared.home(&key));
         shared.control(
@@ -271,17 +274,32 @@ impl Operations for Broker {
         });
         Ok(taken)
     }
+
+    fn events(&self, request: EventsRequest) -> Result<Receiver<EventLine>, Failure> {
+        self.instances.get(request.instance.as_deref())?;
+        let place = Arc::clone(&self.followers).try_acquire_owned();
+        let place = place.map_err(|_| {
+            Failure::Refused(format!(
+                "{FOLLOWERS} are following the events already; end one first"
+            ))
+        })?;
+        let (lines, taken) = mpsc::channel(WAITING);
+        let from = self.shared.statuses.watch();
+        tokio::spawn(events::follow(self.shared.clock, from, request, lines, place));
+        Ok(taken)
+    }
 }
 
 /// Asks one shard after the other for its clients, a slice at a time and no faster than they are taken.
 async fn list_clients(shared: Arc<Shared>, request: ClientsRequest, rows: mpsc::Sender<ClientRow>) {
     let prefix: Arc<str> = request.prefix.into();
+    let instance = request.instance.as_deref().map(InstanceId::new);
     let mut left = request.limit.unwrap_or(usize::MAX);
     for shard in 0..u16::try_from(shared.controls.len()).unwrap_or(u16::MAX) {
         let mut next = Some(0);
         while let Some(from) = next.filter(|_| left > 0) {
             let query = ClientsQuery {
-                instance: None,
+                instance: instance.clone(),
                 from,
                 prefix: Arc::clone(&prefix),
                 connected: Some(true),
@@ -304,7 +322,11 @@ async fn list_clients(shared: Arc<Shared>, request: ClientsRequest, rows: mpsc::
 fn row(connected: &ListedClient) -> ClientRow {
     let client = &connected.client;
     ClientRow {
+        instance: client.instance.to_string(),
         client_id: client.client_id.to_string(),
+        channel: connected
+            .channel
+            .map_or_else(String::new, |channel| channel.to_string()),
         username: client.username.as_deref().map(str::to_owned),
         peer: client.peer.to_string(),
         listener: client.listener.to_string(),
@@ -399,6 +421,12 @@ fn time(at: SystemTime) -> String {
 fn time_of(at: u64) -> String {
     // The format ends with the year 9999, and records may say anything.
     time(UNIX_EPOCH + Duration::from_millis(at.min(LAST_MILLISECOND)))
+}
+
+/// The same to the millisecond.
+fn time_in_full(at: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_millis(at.min(LAST_MILLISECOND));
+    humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// A name that somebody typed, as a sentence shows it.

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::control::Reply;
 use super::slot::Slot;
-use super::{Shard, TraceLine};
+use super::{ChannelId, Shard, TraceLine};
 use crate::codec::QoS;
 use crate::hooks::{Client, Explanation, PublishRequest, SubscribeRequest};
 use crate::instance::{InstanceId, SessionKey};
@@ -60,6 +60,8 @@ pub struct ListedClient {
     pub client: Arc<Client>,
     /// Since when it is connected; `None` when it is not.
     pub since: Option<Millis>,
+    /// Its connection, if it has one.
+    pub channel: Option<ChannelId>,
     /// How many subscriptions it has.
     pub subscriptions: usize,
     /// Messages sent to it and not acknowledged.
@@ -117,6 +119,7 @@ impl Shard {
                 Some(Slot::Live(live)) if query.connected != Some(false) => ListedClient {
                     client: Arc::clone(&live.client),
                     since: Some(live.conn.since),
+                    channel: Some(self.channel(live.conn.number)),
                     subscriptions: live.session.subscriptions.len(),
                     inflight: live.session.inflight_len(),
                     queued: live.session.queued_len(),
@@ -124,6 +127,7 @@ impl Shard {
                 Some(Slot::Absent(absent)) if query.connected != Some(true) => ListedClient {
                     client: Arc::clone(&absent.client),
                     since: None,
+                    channel: None,
                     subscriptions: absent.subscriptions,
                     inflight: 0,
                     queued: 0,

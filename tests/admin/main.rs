@@ -11,6 +11,7 @@ mod support;
 
 mod clients;
 mod credentials;
+mod events;
 mod explain;
 mod instances;
 mod names;

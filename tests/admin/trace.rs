@@ -21,8 +21,8 @@ return {
 }
 ";
 
-/// `dunlin ctl trace` while it runs.
-struct Trace {
+/// `dunlin ctl trace`, or another command that goes on, while it runs.
+pub struct Trace {
     child: Child,
     lines: Receiver<String>,
 }
@@ -31,7 +31,12 @@ impl Trace {
     /// Returns when it watches.
     fn start(broker: &Administered, args: &[&str]) -> Trace {
         let args: Vec<&str> = ["trace"].iter().chain(args).copied().collect();
-        let mut command = broker.command(&args);
+        Trace::of(broker, &args)
+    }
+
+    /// Returns when it watches.
+    pub fn of(broker: &Administered, args: &[&str]) -> Trace {
+        let mut command = broker.command(args);
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -51,7 +56,7 @@ impl Trace {
     }
 
     #[track_caller]
-    fn next(&mut self) -> String {
+    pub fn next(&mut self) -> String {
         match self.lines.recv_timeout(Duration::from_secs(5)) {
             Ok(line) => line,
             Err(_) => {
@@ -83,7 +88,7 @@ impl Trace {
     }
 
     /// Ctrl-C.
-    fn stop(mut self) -> i32 {
+    pub fn stop(mut self) -> i32 {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();
         self.child.wait().unwrap().code().unwrap()

@@ -48,6 +48,9 @@ pub enum Command {
     Explain {
         /// The client, which is connected or has a session
         client_id: String,
+        /// Of which instance.
+        #[command(flatten)]
+        of: Of,
         /// What it might do.
         #[command(subcommand)]
         action: ExplainCommand,
@@ -60,6 +63,9 @@ pub enum Command {
         /// So many at most
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// Only those of this instance [default: of all]
+        #[arg(short, long, value_name = "ID")]
+        instance: Option<String>,
     },
     /// End a client's connection
     Kick {
@@ -71,6 +77,9 @@ pub enum Command {
         /// The sentence that an MQTT 5 client is told
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Of which instance.
+        #[command(flatten)]
+        of: Of,
     },
     /// Watch a client's packets, and what the policies answer about it, until Ctrl-C
     Trace {
@@ -79,6 +88,18 @@ pub enum Command {
         /// Only what is about topics that match this filter
         #[arg(long, value_name = "FILTER")]
         topic: Option<String>,
+        /// Of which instance.
+        #[command(flatten)]
+        of: Of,
+    },
+    /// Follow who comes and goes, until Ctrl-C
+    Events {
+        /// Only clients of this instance [default: of all]
+        #[arg(short, long, value_name = "ID")]
+        instance: Option<String>,
+        /// Only clients whose client id begins so
+        #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+        client: String,
     },
     /// The instances: make, change, look at, delete
     #[command(subcommand)]

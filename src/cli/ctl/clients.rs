@@ -7,23 +7,20 @@ use super::client::Client;
 use super::output::Output;
 
 /// The clients that are connected.
-pub(super) fn run(client: &Client, output: &Output, prefix: &str, limit: Option<usize>) -> Result<(), Error> {
-    let request = ClientsRequest {
-        prefix: prefix.to_owned(),
-        limit,
-    };
+pub(super) fn run(client: &Client, output: &Output, request: &ClientsRequest) -> Result<(), Error> {
     if output.is_json() {
-        return client.lines("/v1/clients", &request, |row: ClientRow| output.json(&row));
+        return client.lines("/v1/clients", request, |row: ClientRow| output.json(&row));
     }
     let mut rows = Vec::new();
-    client.lines("/v1/clients", &request, |row: ClientRow| {
+    client.lines("/v1/clients", request, |row: ClientRow| {
         rows.push(row);
         Ok(())
     })?;
     // The broker lists them as they lie.
-    rows.sort_by(|a, b| a.client_id.cmp(&b.client_id));
+    rows.sort_by(|a, b| (&a.client_id, &a.instance).cmp(&(&b.client_id, &b.instance)));
     let heads = [
         "CLIENT ID",
+        "INSTANCE",
         "USER NAME",
         "PEER",
         "LISTENER",
@@ -32,10 +29,12 @@ pub(super) fn run(client: &Client, output: &Output, prefix: &str, limit: Option<
         ">SUBSCRIPTIONS",
         ">IN FLIGHT",
         ">QUEUED",
+        "CHANNEL",
     ];
     let rows = rows.into_iter().map(|row| {
         [
             row.client_id,
+            row.instance,
             row.username.unwrap_or_else(|| "-".to_owned()),
             row.peer,
             row.listener,
@@ -44,6 +43,7 @@ pub(super) fn run(client: &Client, output: &Output, prefix: &str, limit: Option<
             row.subscriptions.to_string(),
             row.inflight.to_string(),
             row.queued.to_string(),
+            row.channel,
         ]
     });
     output.table(heads, rows)

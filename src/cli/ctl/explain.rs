@@ -3,7 +3,7 @@
 use dunlin::admin::api::{ExplainAction, ExplainRequest, Explained, ExplainedEntry};
 
 use super::Error;
-use super::arguments::ExplainCommand;
+use super::arguments::{ExplainCommand, Of};
 use super::client::Client;
 use super::output::{Output, short, shown};
 
@@ -11,6 +11,7 @@ use super::output::{Output, short, shown};
 pub(super) fn run(
     client: &Client,
     output: &Output,
+    of: &Of,
     client_id: &str,
     action: &ExplainCommand,
 ) -> Result<(), Error> {
@@ -29,6 +30,7 @@ pub(super) fn run(
         ExplainCommand::Subscribe { filter, qos } => ExplainAction::Subscribe { filter, qos },
     };
     let request = ExplainRequest {
+        instance: of.instance.clone(),
         client_id: client_id.to_owned(),
         action,
     };

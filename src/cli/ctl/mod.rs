@@ -7,6 +7,7 @@
 mod arguments;
 mod client;
 mod clients;
+mod events;
 mod explain;
 mod identity;
 mod instance;
@@ -23,7 +24,7 @@ mod trace;
 use std::fmt;
 use std::process::ExitCode;
 
-use dunlin::admin::api::{KickRequest, Refusal};
+use dunlin::admin::api::{ClientsRequest, KickRequest, Refusal, TraceRequest};
 use dunlin::config::Config;
 
 pub use arguments::CtlArgs;
@@ -115,14 +116,31 @@ fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), E
             policy::diff(&client, output, *first, *second)
         }
         Command::Policy(PolicyCommand::Rollback) => reload::rollback(&client, output),
-        Command::Explain { client_id, action } => explain::run(&client, output, client_id, action),
-        Command::Clients { prefix, limit } => clients::run(&client, output, prefix, *limit),
+        Command::Explain {
+            client_id,
+            of,
+            action,
+        } => explain::run(&client, output, of, client_id, action),
+        Command::Clients {
+            prefix,
+            limit,
+            instance,
+        } => {
+            let request = ClientsRequest {
+                instance: instance.clone(),
+                prefix: prefix.clone(),
+                limit: *limit,
+            };
+            clients::run(&client, output, &request)
+        }
         Command::Kick {
             client_id,
             code,
             reason,
+            of,
         } => {
             let request = KickRequest {
+                instance: of.instance.clone(),
                 client_id: client_id.clone(),
                 code: *code,
                 reason: reason.clone(),
@@ -136,7 +154,18 @@ fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), E
                 output::shown(client_id)
             ))
         }
-        Command::Trace { client_id, topic } => trace::run(&client, output, client_id, topic.as_deref()),
+        Command::Trace { client_id, topic, of } => {
+            let request = TraceRequest {
+                instance: of.instance.clone(),
+                client_id: client_id.clone(),
+                topic: topic.clone(),
+            };
+            trace::run(&client, output, &request)
+        }
+        Command::Events {
+            instance,
+            client: prefix,
+        } => events::run(&client, output, instance.as_deref(), prefix),
         Command::Instance(command) => instance::run(&client, output, command, &own),
         Command::Group(command) => names::run(&client, output, "/v1/groups", command),
         Command::Topic(command) => names::run(&client, output, "/v1/topics", command),

@@ -7,17 +7,8 @@ use super::client::Client;
 use super::output::{Output, shown};
 
 /// Watches a client until Ctrl-C.
-pub(super) fn run(
-    client: &Client,
-    output: &Output,
-    client_id: &str,
-    topic: Option<&str>,
-) -> Result<(), Error> {
-    let request = TraceRequest {
-        client_id: client_id.to_owned(),
-        topic: topic.map(str::to_owned),
-    };
-    client.lines("/v1/trace", &request, |line: TraceLine| {
+pub(super) fn run(client: &Client, output: &Output, request: &TraceRequest) -> Result<(), Error> {
+    client.lines("/v1/trace", request, |line: TraceLine| {
         if output.is_json() {
             return output.json(&line);
         }
