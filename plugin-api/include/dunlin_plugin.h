@@ -328,6 +328,12 @@ typedef struct DunlinTls {
   struct DunlinSlice serial;
   // SHA-256 of the certificate, in hex.
   struct DunlinSlice fingerprint;
+  // Since 1.1. The serial number of the authority that signed it, in hex: one that is registered in the client's instance, or none.
+  struct DunlinSlice ca_serial;
+  // Since 1.1. From when on it is valid, in seconds since 1970.
+  struct DunlinOptInt valid_from;
+  // Since 1.1. Until when.
+  struct DunlinOptInt valid_until;
 } DunlinTls;
 
 // A client. See `Context` in docs/hooks.md.

@@ -21,6 +21,9 @@
 ---@field san string[] # the subject's alternative names
 ---@field serial string? # the serial number, in hex
 ---@field fingerprint string? # SHA-256 of the certificate, in hex
+---@field ca_serial string? # the serial number of the authority that signed it, in hex: one that is registered in the client's instance
+---@field valid_from integer? # from when on it is valid, in seconds since 1970
+---@field valid_until integer? # until when, in seconds since 1970
 
 ---A message. Its fields are made when they are read: what is not read costs nothing.
 ---@class dunlin.Message

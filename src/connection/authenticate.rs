@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::Refusal;
 use super::opening::{read_some, write_all};
 use crate::codec::{self, Packet, ProtocolVersion, ReasonCode};
+use crate::hooks::credentials;
 use crate::hooks::{
     AuthContinueRequest, AuthDecision, AuthRequest, Challenge, Client, ClientParts, ConnectChange, TlsInfo,
 };
 use crate::instance::InstanceId;
 use crate::shard::{Admission, Admitted, ShardRef};
+use crate::store::registry::Registry;
 use crate::transport::{Io, Peer};
 
 /// Has the policies decide. `Err(None)` is a client that went away or broke the exchange.
@@ -17,7 +19,7 @@ pub(super) async fn run(
     shard: &ShardRef,
     admission: &mut Admission<Io>,
 ) -> Result<Admitted, Option<Refusal>> {
-    let client = Client::new(parts(admission));
+    let client = Client::new(parts(&shard.borrow().shared().registry, admission));
     let version = admission.connect.version;
     let records_seen = shard.borrow().records_seen();
     let mut decision = first_step(shard, &client, &admission.connect).await;
@@ -69,7 +71,7 @@ pub(super) async fn introduce(shard: &ShardRef, admission: &mut Admission<Io>) -
         }
         shard.policies()
     };
-    let mut client = Client::new(parts(admission));
+    let mut client = Client::new(parts(&shard.borrow().shared().registry, admission));
     let version = admission.connect.version;
     match policies.connect(&mut client, &mut admission.connect).await {
         ConnectChange::Pass | ConnectChange::Patch(_) => {
@@ -169,7 +171,7 @@ async fn read_auth(admission: &mut Admission<Io>) -> Result<codec::Auth, Option<
 }
 
 /// What is known of a client before it is authenticated.
-fn parts(admission: &Admission<Io>) -> ClientParts {
+fn parts(registry: &Registry, admission: &Admission<Io>) -> ClientParts {
     let peer = admission.io.peer();
     ClientParts {
         instance: admission.key.instance.as_str().into(),
@@ -177,17 +179,21 @@ fn parts(admission: &Admission<Io>) -> ClientParts {
         username: admission.connect.username.as_deref().map(Into::into),
         peer: peer.address().to_string().into(),
         listener: peer.listener().as_str().into(),
-        tls: tls(peer),
+        tls: tls(registry, admission.key.instance.as_str(), peer),
         protocol_version: admission.connect.version,
     }
 }
 
-fn tls(peer: &Peer) -> Option<Arc<TlsInfo>> {
+/// What policies are told of a client's certificate. An authority counts where it is registered, and nowhere else.
+fn tls(registry: &Registry, instance: &str, peer: &Peer) -> Option<Arc<TlsInfo>> {
     let certificate = peer.certificate()?;
     Some(Arc::new(TlsInfo {
         cn: certificate.common_name.clone(),
         san: certificate.alternative_names.clone(),
         serial: Some(certificate.serial.clone()),
         fingerprint: Some(certificate.fingerprint.clone()),
+        ca_serial: credentials::registered(registry, instance, &certificate.authorities),
+        valid_from: Some(certificate.valid.0),
+        valid_until: Some(certificate.valid.1),
     }))
 }

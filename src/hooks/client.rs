@@ -48,6 +48,12 @@ pub struct TlsInfo {
     pub serial: Option<String>,
     /// SHA-256 of the certificate, in hex.
     pub fingerprint: Option<String>,
+    /// The serial number of the authority that is registered in the client's instance and has signed the certificate, in hex.
+    pub ca_serial: Option<String>,
+    /// From when on the certificate is valid, in seconds since 1970.
+    pub valid_from: Option<i64>,
+    /// Until when.
+    pub valid_until: Option<i64>,
 }
 
 /// The parts of a [`Client`] that are known before authentication.
@@ -96,8 +102,17 @@ impl Client {
 
     /// The same client as one of another instance; a new `ctx` to every policy.
     pub fn of_instance(&self, instance: Arc<str>) -> Arc<Self> {
+        // Which authorities are registered there, nobody has looked up yet.
+        let tls = self.tls.as_deref().map(|tls| {
+            let ca_serial = None;
+            Arc::new(TlsInfo {
+                ca_serial,
+                ..tls.clone()
+            })
+        });
         let parts = ClientParts {
             instance,
+            tls,
             ..self.parts()
         };
         Arc::new(Self::build(parts, self.attrs.clone(), self.acl.clone()))

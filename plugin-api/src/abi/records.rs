@@ -47,6 +47,12 @@ pub struct Tls {
     pub serial: Slice,
     /// SHA-256 of the certificate, in hex.
     pub fingerprint: Slice,
+    /// Since 1.1. The serial number of the authority that signed it, in hex: one that is registered in the client's instance, or none.
+    pub ca_serial: Slice,
+    /// Since 1.1. From when on it is valid, in seconds since 1970.
+    pub valid_from: OptInt,
+    /// Since 1.1. Until when.
+    pub valid_until: OptInt,
 }
 
 /// A message on its way.

@@ -59,6 +59,17 @@ pub static TLS: Record = record(
         Field::new("san", Type::List(&Type::Text), "the subject's alternative names"),
         Field::maybe("serial", Type::Text, "the serial number, in hex"),
         Field::maybe("fingerprint", Type::Text, "SHA-256 of the certificate, in hex"),
+        Field::maybe(
+            "ca_serial",
+            Type::Text,
+            "the serial number of the authority that signed it, in hex: one that is registered in the client's instance",
+        ),
+        Field::maybe(
+            "valid_from",
+            Type::Integer,
+            "from when on it is valid, in seconds since 1970",
+        ),
+        Field::maybe("valid_until", Type::Integer, "until when, in seconds since 1970"),
     ],
 );
 

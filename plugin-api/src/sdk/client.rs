@@ -184,6 +184,24 @@ impl<'a> Tls<'a> {
     pub fn fingerprint(&self) -> Option<&'a str> {
         text(self.raw.fingerprint, self.of)
     }
+
+    /// The serial number of the authority that signed it, in hex: one that is registered in the client's instance, or `None`.
+    #[must_use]
+    pub fn ca_serial(&self) -> Option<&'a str> {
+        text(self.raw.ca_serial, self.of)
+    }
+
+    /// From when on it is valid, in seconds since 1970.
+    #[must_use]
+    pub fn valid_from(&self) -> Option<i64> {
+        self.raw.valid_from.get()
+    }
+
+    /// Until when it is valid, in seconds since 1970.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<i64> {
+        self.raw.valid_until.get()
+    }
 }
 
 /// Where a message comes from.

@@ -129,6 +129,17 @@ impl Plugin for Everything {
                 depends: vec!["key/a".to_owned(), "group/GID_a".to_owned()],
             })
             .into(),
+            Some("certificate") => {
+                let tls = event.client.tls().unwrap();
+                let attrs = json!([
+                    tls.cn(),
+                    tls.serial(),
+                    tls.ca_serial(),
+                    tls.valid_from(),
+                    tls.valid_until()
+                ]);
+                Login::deny(attrs.to_string()).into()
+            }
             Some("later") => {
                 let ticket = later.ticket();
                 self.later(move || {

@@ -42,6 +42,19 @@ fn settings_are_typed_and_refusals_have_words() {
 }
 
 #[test]
+fn a_certificate_is_known_with_its_authority() {
+    let mock = mock();
+    let says = |device: MockClient| match mock.authenticate(&device, Some("certificate"), None) {
+        Ok(Login::Deny { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let plain = device().certificate("truck-7", &[], "f0");
+    assert_eq!(says(plain.clone()), r#"["truck-7","01",null,null,null]"#);
+    let signed = plain.signed("0A", "CA", 1_800_000_000);
+    assert_eq!(says(signed), r#"["truck-7","0A","CA",null,1800000000]"#);
+}
+
+#[test]
 fn logins_answer_now_and_later_and_not_at_all() {
     let mock = mock();
     let login = |username| mock.authenticate(&device(), Some(username), Some(b"\0pw"));

@@ -11,6 +11,10 @@ const SECRET: usize = 256;
 const CLIENT_ID: usize = 240;
 const FILTER: usize = 240;
 
+/// The longest serial number, in hexadecimal digits, and the longest name of an authority, in characters.
+const SERIAL: usize = 128;
+const CA_NAME: usize = 128;
+
 /// The longest user name, in characters.
 const USERNAME: usize = 64;
 
@@ -59,6 +63,29 @@ pub(super) fn username(name: &str) -> Done<()> {
     Err(wrong(format!(
         "{} is no user name: one has 1 to {USERNAME} characters, and neither `|` nor `/` nor control characters",
         quoted(name)
+    )))
+}
+
+/// What an authority is called.
+pub(super) fn ca_name(name: &str) -> Done<()> {
+    if (1..=CA_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "{} is no name of an authority: one has 1 to {CA_NAME} characters, and no control characters",
+        quoted(name)
+    )))
+}
+
+/// A serial number as it is kept, of one that may be written with small letters and colons.
+pub(super) fn serial(text: &str) -> Done<String> {
+    let digits: String = text.chars().filter(|c| *c != ':').collect();
+    if (1..=SERIAL).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(digits.to_ascii_uppercase());
+    }
+    Err(wrong(format!(
+        "{} is no serial number: write 1 to {SERIAL} hexadecimal digits, as `openssl x509 -serial` prints them",
+        quoted(text)
     )))
 }
 

@@ -12,19 +12,26 @@
 //! | `identity` | `USER/NAME`, `CLIENT/NAME/CLIENT_ID` | `type`, `username`, `client_id`, `sign_mode`, `secret` |
 //! | `permission` | `TYPE/IDENTITY/FILTER` | `type`, `identity`, `topic`, `effect`, `action` |
 //! | `black_list` | client id | `created` |
+//! | `ca_register_code` | `current` | `code`, `created` |
+//! | `ca_certificate` | serial number | `name`, `pem`, `fingerprint`, `verification_pem`, `status`, `valid_begin`, `valid_end`, `registration_code`, `created` |
+//! | `device_certificate` | `CA/SERIAL` | `pem`, `name`, `status`, `valid_begin`, `valid_end`, `created` |
 //!
-//! Times are milliseconds since 1970.
+//! Times are milliseconds since 1970; those of certificates are texts. Serial numbers are as `openssl x509 -serial` prints them, and
+//! `status` is `"1"` for active and `"0"` for inactive, as the product has it.
 //!
 //! *Invariant*: nothing outside of `hooks` knows what a credential looks like, and `Debug` shows no secret.
 
 mod access_keys;
+mod authorities;
 mod black_list;
+mod certificates;
 mod devices;
 mod forms;
 mod identities;
 mod permissions;
 mod secret;
 mod tokens;
+mod x509;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +42,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use access_keys::Key;
+pub use authorities::{CaCertificate, registered, trusted};
 pub use black_list::BlackListed;
+pub use certificates::{DeviceCertificate, NewCertificate, Status, chain_serial, is_new, rests_on};
 pub use devices::Device;
 pub use identities::{Identity, IdentityKey, IdentityType, SignMode};
 pub use permissions::{Effect, Permission, PermissionKey, PermitAction};
@@ -61,6 +70,12 @@ pub mod kind {
     pub const PERMISSION: &str = "permission";
     /// A client that may not connect.
     pub const BLACK_LIST: &str = "black_list";
+    /// What the certificate has to say by which an authority is registered.
+    pub const CA_REGISTER_CODE: &str = "ca_register_code";
+    /// The certificate of an authority that vouches for devices.
+    pub const CA_CERTIFICATE: &str = "ca_certificate";
+    /// The certificate of a device.
+    pub const DEVICE_CERTIFICATE: &str = "device_certificate";
 }
 
 /// Why something was not done: a sentence.
@@ -142,13 +157,15 @@ impl<'r> Credentials<'r> {
 
     /// How many there are of each kind that operators see.
     #[must_use]
-    pub fn counts(&self) -> [(&'static str, usize); 5] {
+    pub fn counts(&self) -> [(&'static str, usize); 7] {
         [
             ("keys", kind::ACCESS_KEY),
             ("credentials", kind::DEVICE_CREDENTIAL),
             ("identities", kind::IDENTITY),
             ("permissions", kind::PERMISSION),
             ("blacklisted", kind::BLACK_LIST),
+            ("authorities", kind::CA_CERTIFICATE),
+            ("certificates", kind::DEVICE_CERTIFICATE),
         ]
         .map(|(called, kind)| (called, self.registry.count(self.instance, kind)))
     }

@@ -1,3 +1,7 @@
+mod certificates;
+
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::tokens::{Claims, digest, sign};

@@ -104,6 +104,10 @@ fn tls(lua: &Lua, info: &TlsInfo) -> mlua::Result<Table> {
     table.raw_set("san", info.san.as_slice())?;
     table.raw_set("serial", info.serial.as_deref())?;
     table.raw_set("fingerprint", info.fingerprint.as_deref())?;
+    table.raw_set("ca_serial", info.ca_serial.as_deref())?;
+    // Seconds since 1970, beyond the year 285,000,000 not exactly.
+    table.raw_set("valid_from", info.valid_from.map(|time| time as f64))?;
+    table.raw_set("valid_until", info.valid_until.map(|time| time as f64))?;
     Ok(table)
 }
 

@@ -78,6 +78,9 @@ fn with_tls<R>(info: &TlsInfo, with: impl FnOnce(*const abi::Tls) -> R) -> R {
         san: SliceList::of(&san),
         serial: optional(info.serial.as_deref()),
         fingerprint: optional(info.fingerprint.as_deref()),
+        ca_serial: optional(info.ca_serial.as_deref()),
+        valid_from: info.valid_from.map_or(OptInt::NONE, OptInt::some),
+        valid_until: info.valid_until.map_or(OptInt::NONE, OptInt::some),
         ..abi::Tls::blank()
     };
     with(&raw const tls)

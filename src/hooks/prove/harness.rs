@@ -213,6 +213,9 @@ fn client_of(lua: &Lua, host: &Host, fields: &Table) -> mlua::Result<Arc<Client>
             san: tls.raw_get::<Option<Vec<String>>>("san")?.unwrap_or_default(),
             serial: tls.raw_get("serial")?,
             fingerprint: tls.raw_get("fingerprint")?,
+            ca_serial: tls.raw_get("ca_serial")?,
+            valid_from: tls.raw_get("valid_from")?,
+            valid_until: tls.raw_get("valid_until")?,
         }))
     });
     let parts = ClientParts {

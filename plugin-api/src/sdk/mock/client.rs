@@ -1,7 +1,7 @@
 //! Clients to test with.
 
 use super::super::answers::ConnectWill;
-use crate::abi::{Context, Prefixed, Slice, SliceList, Tls};
+use crate::abi::{Context, OptInt, Prefixed, Slice, SliceList, Tls};
 
 /// A client. It speaks MQTT 5 and comes from 192.0.2.1; its methods say otherwise.
 #[derive(Debug, Clone)]
@@ -14,7 +14,18 @@ pub struct MockClient {
     listener: String,
     protocol_version: u32,
     attrs: Option<String>,
-    tls: Option<(String, Vec<String>, String)>,
+    tls: Option<MockTls>,
+}
+
+/// The certificate of a client.
+#[derive(Debug, Clone, Default)]
+struct MockTls {
+    cn: String,
+    san: Vec<String>,
+    serial: String,
+    fingerprint: String,
+    ca_serial: Option<String>,
+    valid_until: Option<i64>,
 }
 
 impl MockClient {
@@ -83,21 +94,42 @@ impl MockClient {
     #[must_use]
     pub fn certificate(mut self, cn: &str, san: &[&str], fingerprint: &str) -> Self {
         let san = san.iter().map(|name| (*name).to_owned()).collect();
-        self.tls = Some((cn.to_owned(), san, fingerprint.to_owned()));
+        self.tls = Some(MockTls {
+            cn: cn.to_owned(),
+            san,
+            serial: "01".to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            ..MockTls::default()
+        });
+        self
+    }
+
+    /// With a certificate of this serial number, signed by the authority with that one, which is registered in its instance.
+    #[must_use]
+    pub fn signed(mut self, serial: &str, ca_serial: &str, valid_until: i64) -> Self {
+        let tls = self.tls.take().unwrap_or_default();
+        self.tls = Some(MockTls {
+            serial: serial.to_owned(),
+            ca_serial: Some(ca_serial.to_owned()),
+            valid_until: Some(valid_until),
+            ..tls
+        });
         self
     }
 
     pub(super) fn with<R>(&self, then: impl FnOnce(*const Context) -> R) -> R {
         let optional = |text: Option<&String>| text.map_or(Slice::NONE, |text| Slice::text(text));
         let names: Vec<Slice> = match &self.tls {
-            Some((_, san, _)) => san.iter().map(|name| Slice::text(name)).collect(),
+            Some(tls) => tls.san.iter().map(|name| Slice::text(name)).collect(),
             None => Vec::new(),
         };
-        let tls = self.tls.as_ref().map(|(cn, _, fingerprint)| Tls {
-            cn: Slice::text(cn),
+        let tls = self.tls.as_ref().map(|tls| Tls {
+            cn: Slice::text(&tls.cn),
             san: SliceList::of(&names),
-            serial: Slice::text("01"),
-            fingerprint: Slice::text(fingerprint),
+            serial: Slice::text(&tls.serial),
+            fingerprint: Slice::text(&tls.fingerprint),
+            ca_serial: optional(tls.ca_serial.as_ref()),
+            valid_until: tls.valid_until.map_or(OptInt::NONE, OptInt::some),
             ..Tls::blank()
         });
         let context = Context {
