@@ -39,9 +39,18 @@
 //! | `POST /v1/permissions/delete` [`DeletePermission`] | `{}`, or [`Refusal`] |
 //! | `GET /v1/blacklist` [`ListRequest`] | a [`Page`] of [`BlackRow`] |
 //! | `POST /v1/blacklist/add`, `/v1/blacklist/delete` [`ClientName`] | `{}`, or [`Refusal`] |
+//! | `POST /v1/ca/code` [`OfInstance`] | [`RegistrationCode`] |
+//! | `POST /v1/ca/register` [`RegisterCa`] | [`CaRow`], or [`Refusal`] |
+//! | `GET /v1/ca` [`ListRequest`] | a [`Page`] of [`CaRow`] |
+//! | `GET /v1/ca/show` [`CaName`] | [`CaShown`] |
+//! | `POST /v1/ca/activate`, `/v1/ca/deactivate`, `/v1/ca/delete` [`CaName`] | `{}`, or [`Refusal`] |
+//! | `GET /v1/certificates` [`ListRequest`] | a [`Page`] of [`CertificateRow`] |
+//! | `GET /v1/certificates/show` [`CertificateName`] | [`CertificateShown`] |
+//! | `POST /v1/certificates/activate`, `/v1/certificates/deactivate`, `/v1/certificates/delete` [`CertificateName`] | `{}`, or [`Refusal`] |
 //!
 //! What a GET asks for is in its query, what a POST asks for in its body.
 
+mod certificates;
 mod credentials;
 mod events;
 mod instances;
@@ -52,6 +61,9 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::hooks::{PolicyRecord, Record, Trigger};
 pub use crate::shard::{TraceKind, TraceLine};
+pub use certificates::{
+    CaName, CaRow, CaShown, CertificateName, CertificateRow, CertificateShown, RegisterCa, RegistrationCode,
+};
 pub use credentials::{
     ApplyToken, BlackRow, ClientName, CreateKey, DeleteIdentity, DeletePermission, DeviceRow, Effect, Holds,
     Identity, IdentityKey, IdentityType, Issued, KeyName, KeyRow, ListRequest, Page, Permission,

@@ -17,7 +17,9 @@ mod routes;
 mod socket;
 mod stream;
 
-pub use operations::{CredentialOperations, Failure, InstanceOperations, Listed, Operations, Rows};
+pub use operations::{
+    CertificateOperations, CredentialOperations, Failure, InstanceOperations, Listed, Operations, Rows,
+};
 pub use port::{AdminState, serve};
 pub use ready::{Readiness, State};
 pub use socket::serve as serve_socket;

@@ -1,5 +1,6 @@
 //! What the admin socket asks the broker to do. The server implements it; nothing here knows how.
 
+mod certificates;
 mod credentials;
 mod instances;
 
@@ -12,6 +13,7 @@ use super::api::{
     InForce, KickRequest, PolicyRow, Problem, Record, ReloadRequest, Status, TraceLine, TraceRequest,
 };
 
+pub use certificates::CertificateOperations;
 pub use credentials::{CredentialOperations, Listed};
 pub use instances::{InstanceOperations, Rows};
 
@@ -29,7 +31,9 @@ pub enum Failure {
 }
 
 /// What an operator can ask of the broker.
-pub trait Operations: InstanceOperations + CredentialOperations + Send + Sync + 'static {
+pub trait Operations:
+    InstanceOperations + CredentialOperations + CertificateOperations + Send + Sync + 'static
+{
     /// How the broker is.
     fn status(&self) -> Status;
 

@@ -1,5 +1,6 @@
 //! Which request asks for what.
 
+mod certificates;
 mod credentials;
 mod instances;
 
@@ -58,7 +59,9 @@ fn method(path: &str) -> Option<Method> {
         "/v1/status" | "/v1/policies" | "/v1/policies/log" | "/v1/policies/diff" | "/v1/clients"
         | "/v1/trace" | "/v1/events" => Some(Method::GET),
         "/v1/reload" | "/v1/policies/rollback" | "/v1/explain" | "/v1/clients/kick" => Some(Method::POST),
-        _ => instances::method(path).or_else(|| credentials::method(path)),
+        _ => instances::method(path)
+            .or_else(|| credentials::method(path))
+            .or_else(|| certificates::method(path)),
     }
 }
 
@@ -80,7 +83,10 @@ async fn act<O: Operations>(
         "/v1/trace" => lines(Lines::new(operations.trace(query(&request)?)?)),
         "/v1/events" => lines(Lines::new(operations.events(query(&request)?)?)),
         path if instances::method(path).is_some() => instances::act(request, operations, patience).await?,
-        _ => credentials::act(request, operations, patience).await?,
+        path if credentials::method(path).is_some() => {
+            credentials::act(request, operations, patience).await?
+        }
+        _ => certificates::act(request, operations, patience).await?,
     })
 }
 

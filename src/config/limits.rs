@@ -71,6 +71,13 @@ pub struct Limits {
     /// Groups of one instance. Default: "unlimited".
     #[serde(with = "humane::limit")]
     pub groups: usize,
+    /// CA certificates that may be registered in one instance. Default: 100.
+    #[serde(with = "humane::limit")]
+    pub ca_certificates: usize,
+    /// Device certificates that are registered in one instance, about 2 KiB of memory each. Default: 100000. A client with one
+    /// more comes in all the same; it is not registered.
+    #[serde(with = "humane::limit")]
+    pub device_certificates: usize,
     /// Sessions at once, with and without a connection. Default: 1000000.
     #[serde(with = "humane::limit")]
     pub sessions: usize,
@@ -117,6 +124,8 @@ impl Default for Limits {
             wildcard_filters: 100,
             parent_topics: 25,
             groups: usize::MAX,
+            ca_certificates: 100,
+            device_certificates: 100_000,
             subscriptions: 30,
             sessions: 1_000_000,
             inflight: 128,

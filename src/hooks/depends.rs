@@ -37,6 +37,14 @@ impl Depends {
         Ok(Self((!read.is_empty()).then(|| Arc::new(read))))
     }
 
+    /// These, and others that were not named by a policy.
+    #[must_use]
+    pub fn and(&self, more: impl IntoIterator<Item = String>) -> Self {
+        let mut all: Vec<Box<str>> = self.records().map(Box::from).collect();
+        all.extend(more.into_iter().map(Box::from));
+        Self((!all.is_empty()).then(|| Arc::new(all)))
+    }
+
     /// There are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -72,6 +80,9 @@ mod tests {
         assert!(!depends.has("group", "GID_b") && !depends.has("key/a", "b") && !depends.is_empty());
         let none = Depends::on::<&str>([]).unwrap();
         assert!(none.is_empty() && none == Depends::default() && !none.has("group", "GID_a"));
+        let more = depends.and(["x/y".to_owned()]);
+        assert!(more.has("group", "GID_a") && more.has("x", "y") && !depends.has("x", "y"));
+        assert_eq!(none.and([]), none);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! *Invariant*: nothing below this module knows how many of anything there are, or in which order they start.
 
 mod admin;
+mod authorities;
+mod certificates;
 mod chain;
 mod diff;
 mod end;
@@ -38,6 +40,7 @@ use crate::store::registry::{FileKeeper, Registry};
 use crate::time::Clock;
 use crate::transport::tls::Authorities;
 use admin::Ways;
+use authorities::Registered;
 use instances::Instances;
 use metrics::InstanceMetrics;
 use operations::Broker;
@@ -108,6 +111,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
     ));
 
     let (wanted_parents, wanted) = mpsc::channel(WANTED_PARENTS);
+    let (wanted_certificates, new_certificates) = mpsc::channel(certificates::WAITING);
     let (controls, lanes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {
         clock: Clock::start(),
@@ -120,6 +124,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         store: Arc::new(MemoryStore::default()),
         registry: Arc::clone(registry),
         wanted_parents,
+        wanted_certificates,
         statuses: Statuses::default(),
         controls,
         hook_metrics: Arc::clone(&hook_metrics),
@@ -129,6 +134,8 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
     });
     let instances = Arc::new(Instances::open(config, &shared)?);
     let changes = registry.watch();
+    let changes_of_authorities = registry.watch();
+    let authorities = Registered::open(&shared, authorities);
     let running = Running::start(
         &shared,
         &generation,
@@ -145,6 +152,8 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
     let result = runtime.block_on(async {
         tokio::spawn(Arc::clone(&instances).make_parents(wanted));
         tokio::spawn(records::run(Arc::clone(&shared), changes));
+        tokio::spawn(Arc::clone(&authorities).run(changes_of_authorities));
+        tokio::spawn(certificates::run(Arc::clone(&instances), new_certificates));
         tokio::spawn(housekeeping::run(Arc::clone(&instances)));
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
@@ -165,6 +174,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         let broker = Broker::new(
             &shared,
             &instances,
+            &authorities,
             &metrics,
             &reloader,
             &readiness,

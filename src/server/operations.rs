@@ -1,5 +1,6 @@
 //! What an operator asks of the broker, done: the reloader for what concerns policies, the shards for what concerns clients.
 
+mod certificates;
 mod credentials;
 mod events;
 mod instances;
@@ -11,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::authorities::Registered;
 use super::diff;
 use super::instances::Instances;
 use crate::admin::api::{
@@ -43,6 +45,7 @@ const REASON: usize = 1024;
 pub(super) struct Broker {
     shared: Arc<Shared>,
     instances: Arc<Instances>,
+    authorities: Arc<Registered>,
     metrics: Arc<Metrics>,
     reloader: Arc<Reloader>,
     readiness: Arc<Readiness>,
@@ -56,6 +59,7 @@ impl Broker {
     pub(super) fn new(
         shared: &Arc<Shared>,
         instances: &Arc<Instances>,
+        authorities: &Arc<Registered>,
         metrics: &Arc<Metrics>,
         reloader: &Arc<Reloader>,
         readiness: &Arc<Readiness>,
@@ -64,6 +68,7 @@ impl Broker {
         Self {
             shared: Arc::clone(shared),
             instances: Arc::clone(instances),
+            authorities: Arc::clone(authorities),
             metrics: Arc::clone(metrics),
             reloader: Arc::clone(reloader),
             readiness: Arc::clone(readiness),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::hooks::credentials::NewCertificate;
 use crate::shard::{Control, Shared};
 use crate::store::registry::Change;
 
@@ -12,6 +13,7 @@ use crate::store::registry::Change;
 pub(super) async fn run(shared: Arc<Shared>, mut changes: Receiver<Change>) {
     loop {
         let (number, key) = match changes.recv().await {
+            Ok(change) if NewCertificate::is_registered_by(&change.key, change.record.as_deref()) => continue,
             Ok(change) => (change.number, Some(change.key)),
             // Which ones were missed, nobody knows.
             Err(RecvError::Lagged(_)) => (shared.registry.changes_made(), None),

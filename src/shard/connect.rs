@@ -235,6 +235,7 @@ impl Shard {
             records_seen,
         } = admitted;
         let tenant = self.own_tenant(&tenant);
+        self.register_certificate(&client, &io);
         self.hooks.is_in(&client);
         let offer = Offer {
             keep_alive: grant.session.keep_alive,

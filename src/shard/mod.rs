@@ -13,6 +13,7 @@
 
 mod aside;
 mod auth;
+mod certificates;
 mod close;
 mod connect;
 mod control;

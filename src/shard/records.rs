@@ -107,6 +107,7 @@ impl Shard {
 
     /// From now on the login of the client in `at` rests on these records. Whoever said so was asked after `seen` changes.
     pub(super) fn rests_on(&mut self, at: u32, depends: Depends, seen: u64) {
+        let depends = self.with_certificate(at, depends);
         let Some(live) = self.live(at) else { return };
         let instance = live.key.instance.clone();
         let rests = (!depends.is_empty()).then(|| Box::new(Rests { depends, seen }));

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::{Control, Statuses, Tenants};
 use crate::hooks::HookMetrics;
+use crate::hooks::credentials::NewCertificate;
 use crate::instance::{InstanceId, SessionKey};
 use crate::store::Store;
 use crate::store::registry::Registry;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// Where parent topics are asked for that are to be made.
     pub wanted_parents: Sender<(InstanceId, Box<str>)>,
+    /// Where certificates are told that are to be registered.
+    pub wanted_certificates: Sender<NewCertificate>,
     /// Who comes and goes.
     pub statuses: Statuses,
     /// The control lanes to all shards; never behind data.

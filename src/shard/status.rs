@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 use super::Shard;
 use super::slot::Live;
+use crate::hooks::credentials::chain_serial;
 use crate::instance::InstanceId;
 use crate::time::Millis;
 
@@ -65,7 +66,7 @@ pub struct Status {
     pub peer: Arc<str>,
     /// When.
     pub time: Millis,
-    /// The serial number of its certificate, if it showed one.
+    /// The serial number of its certificate, if it showed one: `CaSn/DeviceSn`, or without a registered authority its own alone.
     pub certificate: Option<Arc<str>>,
     /// What ended the connection, in words.
     pub reason: Option<Arc<str>>,
@@ -96,7 +97,6 @@ impl Shard {
             return;
         }
         let client = &live.client;
-        let serial = client.tls.as_ref().and_then(|tls| tls.serial.as_deref());
         let status = Status {
             kind,
             instance: live.key.instance.clone(),
@@ -104,7 +104,7 @@ impl Shard {
             channel: self.channel(live.conn.number),
             peer: Arc::clone(&client.peer),
             time: self.now,
-            certificate: serial.map(Arc::from),
+            certificate: client.tls.as_deref().and_then(chain_serial).map(Arc::from),
             reason: reason.map(Arc::from),
         };
         let _nobody = self.shared.statuses.0.send(Arc::new(status));

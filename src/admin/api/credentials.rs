@@ -19,6 +19,9 @@ pub struct ListRequest {
     /// Device credentials alone: of which group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Device certificates alone: of which authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// Only those behind this one: what the page before gave as `next`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,

@@ -1,5 +1,6 @@
 //! What can be typed after `dunlin ctl`.
 
+mod certificates;
 mod credentials;
 mod instances;
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub use certificates::{CaCommand, CertificateCommand, OneCa, OneCertificate};
 pub use credentials::{
     BlacklistCommand, CredentialCommand, IdentityCommand, KeyCommand, OneClient, OneToken, PermissionCommand,
     TokenCommand, WholeIdentity, WholePermission, Whose,
@@ -128,6 +130,12 @@ pub enum Command {
     /// Client ids that may not connect
     #[command(subcommand)]
     Blacklist(BlacklistCommand),
+    /// Authorities that sign certificates of devices
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Certificates of devices
+    #[command(subcommand)]
+    Certificate(CertificateCommand),
 }
 
 /// What can be asked of the policies.

@@ -5,6 +5,7 @@
 //! was wrong, 3 when no broker answered.
 
 mod arguments;
+mod certificates;
 mod client;
 mod clients;
 mod events;
@@ -175,6 +176,8 @@ fn ask(args: &CtlArgs, settings: &SettingsArgs, output: &Output) -> Result<(), E
         Command::Identity(command) => identity::run(&client, output, command),
         Command::Permission(command) => identity::permissions(&client, output, command),
         Command::Blacklist(command) => identity::blacklist(&client, output, command),
+        Command::Ca(command) => certificates::authorities(&client, output, command),
+        Command::Certificate(command) => certificates::devices(&client, output, command),
     }
 }
 

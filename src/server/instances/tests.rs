@@ -25,6 +25,7 @@ fn start(settings: &[&str]) -> Instances {
         store: Arc::new(MemoryStore::default()),
         registry: Arc::default(),
         wanted_parents: tokio::sync::mpsc::channel(1).0,
+        wanted_certificates: tokio::sync::mpsc::channel(1).0,
         statuses: Statuses::default(),
         controls: Vec::new(),
         hook_metrics: Arc::default(),

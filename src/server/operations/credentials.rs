@@ -21,15 +21,15 @@ use crate::time::Millis;
 const LISTED: (usize, usize) = (100, 1000);
 
 /// An instance in which something is changed; nobody else changes it, or deletes it, meanwhile.
-struct Here<'a> {
+pub(super) struct Here<'a> {
     _one: MutexGuard<'a, ()>,
     instances: &'a Instances,
-    tenant: Arc<Tenant>,
+    pub(super) tenant: Arc<Tenant>,
     now: Millis,
 }
 
 impl<'a> Here<'a> {
-    async fn of(instances: &'a Instances, id: Option<&str>) -> Result<Self, Failure> {
+    pub(super) async fn of(instances: &'a Instances, id: Option<&str>) -> Result<Self, Failure> {
         let one = instances.one_at_a_time().await;
         Ok(Self {
             _one: one,
@@ -39,12 +39,12 @@ impl<'a> Here<'a> {
         })
     }
 
-    fn credentials(&self) -> Credentials<'_> {
+    pub(super) fn credentials(&self) -> Credentials<'_> {
         Credentials::of(self.instances.registry(), self.tenant.id.as_str(), self.now)
     }
 
     /// `name` is nothing secret.
-    fn log(&self, what: &str, name: &str) {
+    pub(super) fn log(&self, what: &str, name: &str) {
         tracing::info!(instance = %self.tenant.id, name, "an operator {what}");
     }
 
@@ -64,7 +64,7 @@ impl<'a> Here<'a> {
 
 impl Broker {
     /// A look at the credentials of an instance.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         instance: Option<&str>,
         look: impl FnOnce(Credentials<'_>) -> Result<T, Failure>,
@@ -78,17 +78,22 @@ impl Broker {
         ))
     }
 
-    fn listed<T>(
-        &self,
-        request: &ListRequest,
-        list: impl FnOnce(Credentials<'_>, &Which<'_>) -> Page<T>,
-    ) -> Listed<T> {
-        let which = Which {
+    /// Which of a kind are asked for.
+    pub(super) fn which(request: &ListRequest) -> Which<'_> {
+        Which {
             prefix: "",
             after: request.after.as_deref(),
             most: request.limit.unwrap_or(LISTED.0).clamp(1, LISTED.1),
             secrets: request.secrets,
-        };
+        }
+    }
+
+    pub(super) fn listed<T>(
+        &self,
+        request: &ListRequest,
+        list: impl FnOnce(Credentials<'_>, &Which<'_>) -> Page<T>,
+    ) -> Listed<T> {
+        let which = Self::which(request);
         self.look(request.instance.as_deref(), |credentials| {
             Ok(list(credentials, &which))
         })
