@@ -55,3 +55,50 @@ test("settings that are missing or wrong refuse the load", function()
 	refuses({ instance = "a", keys = { demo = 1 } }, "the secret of the access key \"demo\"")
 	refuses({ instance = "a", keys = { ["a|b"] = "x" } }, "contains a |")
 end)
+
+test("the user name says which instance a client is of", function()
+	local p = auth()
+	local function instance_of(username)
+		local patch = p.connect(device, { username = username })
+		return patch and patch.instance
+	end
+	equal(instance_of("Signature|demo|mqtt-other"), "mqtt-other")
+	for _, username in { "ann", "Signature|demo", "Signature|demo|", "Signature|a|b|c", "Token|demo|mqtt-other" } do
+		equal(instance_of(username), nil)
+	end
+	equal(instance_of("Signature|demo|" .. string.rep("i", 513)), nil)
+	equal(p.connect(device, {}), nil)
+end)
+
+test("keys of the registry are those of the client's instance", function()
+	record("mqtt-a", "access_key", "demo", { secret = "ZZZZZZ-secret-0001" })
+	record("mqtt-a", "access_key", "empty", { secret = "" })
+	local p = policy({ keys = "registry" })
+	local here = client({ client_id = "GID_Test@@@0001", instance = "mqtt-a" })
+	local there = client({ client_id = "GID_Test@@@0001", instance = "mqtt-b" })
+	local answer, grant = p.authenticate(here, "Signature|demo|mqtt-a", "RpL4utOkA9+B2lNUOgOMBxuDmTM=")
+	equal(answer, "allow")
+	equal(grant, { attrs = { access_key = "demo" }, depends = { "access_key/demo" } })
+	for _, username in { "Signature|other|mqtt-a", "Signature|empty|mqtt-a" } do
+		equal((select(3, p.authenticate(here, username, "RpL4utOkA9+B2lNUOgOMBxuDmTM="))), "the signature is wrong")
+	end
+	local wrong = { p.authenticate(there, "Signature|demo|mqtt-b", "RpL4utOkA9+B2lNUOgOMBxuDmTM=") }
+	equal(wrong, { "deny", 0x86, "the signature is wrong" })
+	wrong = { p.authenticate(there, "Signature|demo|mqtt-a", "RpL4utOkA9+B2lNUOgOMBxuDmTM=") }
+	equal(wrong, { "deny", 0x87, "no such instance" })
+	expect_error(function()
+		p.credentials("GID_Test@@@0001")
+	end, "all access keys are in the registry")
+end)
+
+test("keys of the settings are those of one instance, and go first", function()
+	record("mqtt-demo", "access_key", "demo", { secret = "ZZZZZZ-secret-0001" })
+	record("mqtt-demo", "access_key", "more", { secret = "ZZZZZZ-secret-0001" })
+	local p = auth()
+	local here = client({ client_id = "GID_Test@@@0001", instance = "mqtt-demo" })
+	local _, grant = p.authenticate(here, "Signature|demo|mqtt-demo", "vI009IZJZVGRwBwZvnbwjfuXxVM=")
+	equal(grant, { attrs = { access_key = "demo" } })
+	equal((p.authenticate(here, "Signature|more|mqtt-demo", "RpL4utOkA9+B2lNUOgOMBxuDmTM=")), "allow")
+	local elsewhere = client({ client_id = "GID_Test@@@0001", instance = "mqtt-a" })
+	equal((p.authenticate(elsewhere, "Signature|demo|mqtt-a", "vI009IZJZVGRwBwZvnbwjfuXxVM=")), "deny")
+end)

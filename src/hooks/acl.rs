@@ -84,6 +84,23 @@ impl Acl {
 }
 
 #[cfg(test)]
+impl Acl {
+    /// The rules as a policy writes them.
+    pub(super) fn written(&self) -> Vec<Vec<String>> {
+        let write = |rule: &Rule| {
+            let effect = if rule.allow { "allow" } else { "deny" };
+            let action = match rule.action {
+                Some(Action::Publish) => "publish",
+                Some(Action::Subscribe) => "subscribe",
+                None => "all",
+            };
+            [effect, action, rule.filter.as_str()].map(str::to_owned).to_vec()
+        };
+        self.rules.iter().map(write).collect()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

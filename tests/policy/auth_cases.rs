@@ -54,7 +54,7 @@ pub enum Verdict {
 /// A text, written out or, when it is long, told.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Text {
+pub enum Text {
     Whole(String),
     Long {
         #[serde(default)]
@@ -65,14 +65,14 @@ enum Text {
 }
 
 impl Text {
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             Text::Whole(text) => text.clone(),
             Text::Long { begin, of, times } => begin.clone() + &of.repeat(*times),
         }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let decode = |text: &String| STANDARD.decode(text).unwrap();
         match self {
             Text::Whole(text) => decode(text),

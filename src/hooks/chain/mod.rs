@@ -57,6 +57,16 @@ pub struct Chain {
     slow: Rc<Cell<usize>>,
 }
 
+#[cfg(test)]
+impl Chain {
+    /// For all scripts it is this time from now on.
+    pub(in crate::hooks) fn set_time(&self, since_1970: std::time::Duration) {
+        for entry in &self.entries {
+            entry.host().clock.set(since_1970);
+        }
+    }
+}
+
 impl Chain {
     fn instantiate(
         generation: &Arc<Generation>,

@@ -1,7 +1,7 @@
 //! Signature credentials, case by case: the table that `scripts/auth.lua` and `plugins/auth` are both held to.
 
 #[path = "../../../tests/policy/auth_cases.rs"]
-mod auth_cases;
+pub(super) mod auth_cases;
 use super::*;
 use auth_cases::{Case, Table, Verdict};
 use serde_json::{Map, Value};

@@ -6,6 +6,7 @@ mod bounds;
 #[path = "../../../tests/support/plugins.rs"]
 mod built;
 mod chain;
+mod credentials;
 mod declarations;
 mod effects;
 mod hostile;
