@@ -218,3 +218,11 @@ fn hold(name: &str, table: &str) {
 fn signatures_with_keys_of_the_registry() {
     hold("auth", include_str!("../../../tests/policy/signature_cases.json"));
 }
+
+#[test]
+fn device_credentials() {
+    hold(
+        "auth_device",
+        include_str!("../../../tests/policy/device_cases.json"),
+    );
+}
