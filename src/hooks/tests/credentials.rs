@@ -220,6 +220,14 @@ fn signatures_with_keys_of_the_registry() {
 }
 
 #[test]
+fn tokens() {
+    hold(
+        "auth_token",
+        include_str!("../../../tests/policy/token_cases.json"),
+    );
+}
+
+#[test]
 fn device_credentials() {
     hold(
         "auth_device",
