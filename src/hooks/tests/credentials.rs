@@ -234,3 +234,11 @@ fn device_credentials() {
         include_str!("../../../tests/policy/device_cases.json"),
     );
 }
+
+#[test]
+fn custom_authentication() {
+    hold(
+        "auth_custom",
+        include_str!("../../../tests/policy/custom_cases.json"),
+    );
+}
