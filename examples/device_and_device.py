@@ -65,6 +65,7 @@ def main():
             sys.exit(f"{device} does not answer: has it ever been here?")
         print(f"app: {device} is at {answer} degrees", flush=True)
     app.client.disconnect()
+    app.client.loop_stop()  # waits until it is sent
 
 
 if __name__ == "__main__":

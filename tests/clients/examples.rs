@@ -1,6 +1,9 @@
 //! The product's two models, as `examples/` has them, against the demo instance of dunlin.toml.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::program;
@@ -40,6 +43,12 @@ fn password(client_id: &str) -> String {
     line.unwrap().to_owned()
 }
 
+fn connect(client_id: &str) -> Connect {
+    Connect::v311(client_id)
+        .username("Signature|DemoAccessKey|mqtt-cn-dunlindemo")
+        .password(password(client_id))
+}
+
 /// The lines about one of those that speak, in their order.
 fn about<'a>(said: &'a str, who: &str) -> Vec<&'a str> {
     said.lines().filter(|line| line.contains(who)).collect()
@@ -62,11 +71,7 @@ fn a_cloud_application_turns_on_what_devices_say_is_off() {
 #[test]
 fn the_device_and_the_cloud_application_are_programs_of_their_own() {
     let demo = demo();
-    let id = "GID_Demo@@@watcher";
-    let mut watcher = Connect::v311(id)
-        .username("Signature|DemoAccessKey|mqtt-cn-dunlindemo")
-        .password(password(id))
-        .to(&demo);
+    let mut watcher = connect("GID_Demo@@@watcher").to(&demo);
     watcher.subscribe("demo/lamps/lamp-9/status", 0);
     let mut status = || {
         let message = watcher.receive_within(30_000).expect("the lamp says nothing");
@@ -92,4 +97,41 @@ fn an_app_controls_a_device_and_gets_its_answer() {
                     heater: GID_App@@@phone-1 wants 99 degrees\n\
                     app: heater-1 is at 30 degrees\n";
     assert_eq!(said, expected);
+}
+
+#[test]
+fn who_is_online_is_known_by_events() {
+    let demo = demo();
+    let known = connect("GID_Demo@@@known").to(&demo);
+    let mut python = Command::new(root().join("target/test-venv/bin/python"));
+    python.arg(root().join("examples/online.py"));
+    python
+        .arg("--socket")
+        .arg(demo.data().join("dunlin.sock"))
+        .env("DUNLIN", crate::support::broker::binary());
+    let mut online = python.stdout(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(online.stdout.take().unwrap());
+    let (send, lines) = channel();
+    thread::spawn(move || {
+        out.lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| send.send(line))
+    });
+    let next = || lines.recv_timeout(Duration::from_secs(30)).unwrap();
+    let says = |client: &str, word: &str| format!("mqtt-cn-dunlindemo GID_Demo@@@{client} {word}");
+    assert_eq!(next(), says("known", "online"));
+    let old = connect("GID_Demo@@@phone").to(&demo);
+    assert_eq!(next(), says("phone", "online"));
+    // Another connection takes its place: the end of the old one is told before.
+    let new = connect("GID_Demo@@@phone").to(&demo);
+    assert_eq!(next(), says("phone", "offline"));
+    assert_eq!(next(), says("phone", "online"));
+    drop(old);
+    known.vanish();
+    assert_eq!(next(), says("known", "offline"));
+    new.disconnect();
+    assert_eq!(next(), says("phone", "offline"));
+    // Its input ends with the broker, and so does it.
+    drop(demo);
+    assert!(online.wait().unwrap().success());
 }
