@@ -1,5 +1,5 @@
 -- Custom authentication: identities and permissions that the operator keeps in the registry (`dunlin ctl identity`,
--- `permission`, `black-list`).
+-- `permission`, `blacklist`).
 --
 --     user name   any without a |
 --     password    as the identity's SignMode says: ORIGIN, its secret; SIGNED, base64(HMAC-SHA1(secret, client id))

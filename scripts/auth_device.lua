@@ -3,7 +3,7 @@
 --     user name   DeviceCredential|<DeviceAccessKeyId>|<InstanceId>
 --     password    base64(HMAC-SHA1(DeviceAccessKeySecret, client id))
 --
--- No settings: credentials are in the registry (`dunlin ctl device`), as `device_credential` under the client id. A login ends
+-- No settings: credentials are in the registry (`dunlin ctl credential`), as `device_credential` under the client id. A login ends
 -- when its credential is changed or deleted.
 
 local BAD_USER_NAME_OR_PASSWORD = 0x86

@@ -13,8 +13,20 @@ use crate::hooks::{ChainSource, Generation, LoadError, ReloadSettings, Reloader,
 use crate::shard::{Control, Shared};
 
 /// The demo's policies, for a binary that is started where no files are.
-const BUILT_IN_SCRIPTS: [(&str, &str); 2] = [
+const BUILT_IN_SCRIPTS: [(&str, &str); 5] = [
     ("scripts/auth.lua", include_str!("../../scripts/auth.lua")),
+    (
+        "scripts/auth_token.lua",
+        include_str!("../../scripts/auth_token.lua"),
+    ),
+    (
+        "scripts/auth_device.lua",
+        include_str!("../../scripts/auth_device.lua"),
+    ),
+    (
+        "scripts/auth_custom.lua",
+        include_str!("../../scripts/auth_custom.lua"),
+    ),
     ("scripts/acl.lua", include_str!("../../scripts/acl.lua")),
 ];
 

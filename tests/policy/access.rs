@@ -21,7 +21,9 @@ fn a_refused_connect_has_the_right_code_no_session_and_a_close() {
             (user(known, ours), "guess", bad),
             (user("Unknown", ours), right.as_str(), bad),
             (user(known, "mqtt-cn-other"), right.as_str(), not_authorized),
-            ("root".to_owned(), "root", not_authorized),
+            // A name without `|` is custom authentication's.
+            ("root".to_owned(), "root", bad),
+            ("Root|root|{ours}".replace("{ours}", ours), "root", not_authorized),
         ] {
             let connect = Connect::new(version, &id).username(&username).password(password);
             let (mut client, connack) = connect.answer(&demo.broker);

@@ -56,8 +56,10 @@ impl Demo {
         let folder = support::broker::folder();
         let root = support::broker::root();
         std::fs::create_dir(folder.join("scripts")).unwrap();
-        for file in ["dunlin.toml", "scripts/auth.lua", "scripts/acl.lua"] {
-            std::fs::copy(root.join(file), folder.join(file)).unwrap();
+        std::fs::copy(root.join("dunlin.toml"), folder.join("dunlin.toml")).unwrap();
+        for script in ["auth", "auth_token", "auth_device", "auth_custom", "acl"] {
+            let file = format!("scripts/{script}.lua");
+            std::fs::copy(root.join(&file), folder.join(&file)).unwrap();
         }
         let config = std::fs::read_to_string(folder.join("dunlin.toml")).unwrap();
         std::fs::write(folder.join("dunlin.toml"), format!("{config}\n{more}")).unwrap();

@@ -263,10 +263,13 @@ async fn an_authority_counts_in_the_instances_that_have_registered_it() {
     };
     let ours = known(&ours.fingerprint);
     assert_eq!(
-        registered(&registry, INSTANCE, &[ours.clone()]),
+        registered(&registry, INSTANCE, std::slice::from_ref(&ours)),
         Some("01".to_owned())
     );
-    assert_eq!(registered(&registry, "mqtt-other", &[ours.clone()]), None);
+    assert_eq!(
+        registered(&registry, "mqtt-other", std::slice::from_ref(&ours)),
+        None
+    );
     // Somebody else's, with a number that was chosen for the purpose.
     assert_eq!(registered(&registry, INSTANCE, &[known("00")]), None);
     assert_eq!(
