@@ -35,7 +35,7 @@ macro_rules! passes {
     )*};
 }
 
-passes!(acl auth auth_custom auth_device auth_http auth_jwt auth_postgres auth_token offline_push paho rate_limit rewrite transform webhook);
+passes!(acl auth auth_certificate auth_custom auth_device auth_http auth_jwt auth_postgres auth_token offline_push paho rate_limit rewrite transform webhook);
 
 /// What `dunlin new` writes is good as it is.
 #[test]
