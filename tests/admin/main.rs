@@ -16,6 +16,7 @@ mod explain;
 mod instances;
 mod names;
 mod policies;
+mod restart;
 mod socket;
 mod trace;
 
