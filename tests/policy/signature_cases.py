@@ -60,7 +60,8 @@ table.case("a key of both: that of the settings counts", VECTORS[SECOND], own("b
 table.case("a key of both: that of the registry does not", VECTORS[FIRST], SIGNATURE, username=user("both"), settings=HERE)
 table.case("a key of the settings is good for one instance", VECTORS[SECOND], SIGNATURE, username=user("own", "mqtt-b"), instance="mqtt-b", settings=HERE)
 table.case("a key of the registry in another instance", VECTORS[SECOND], allow("AK"), username=user("AK", "mqtt-b"), instance="mqtt-b", settings=HERE)
-table.case("a key of the client's instance under the name of that of the settings", VECTORS[SECOND], SIGNATURE, instance="mqtt-b", settings=HERE)
+for secret in FIRST, SECOND:
+    table.case(f"another instance than that of the settings, whose name it gives: {secret}", VECTORS[secret], SIGNATURE, instance="mqtt-b", settings=HERE)
 table.case("no key of the settings where there are none", VECTORS[SECOND], SIGNATURE, username=user("own"))
 table.case("a third instance", VECTORS[FIRST], ELSEWHERE, username=user("AK", "mqtt-c"), settings=HERE)
 

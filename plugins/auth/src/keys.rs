@@ -1,18 +1,25 @@
-//! Access keys: ids and secrets.
+//! Access keys: those of the settings, and those of the registry.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::sign::{Signer, equal};
+use dunlin_plugin_api::prelude::*;
 use hmac::digest::InvalidLength;
-use hmac::{Hmac, Mac};
-use sha1::Sha1;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt;
-use subtle::ConstantTimeEq;
 
-type Signer = Hmac<Sha1>;
+/// Where a key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In the settings: it stays as long as they do.
+    Settings,
+    /// In the registry: it may change.
+    Registry,
+}
 
-/// A signer for each id: the part of a signature that is the same for all client ids is computed once.
+/// The keys of the settings; a signer for each id.
 pub(crate) struct Keys {
+    /// Whose keys these are.
+    instance: Option<String>,
     known: HashMap<String, Signer>,
     /// Signs for ids that nobody has.
     unknown: Signer,
@@ -25,34 +32,71 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// The text of a record's field, unless it is empty.
+pub(crate) fn field<'a>(record: Option<&'a Value>, name: &str) -> Option<&'a str> {
+    record?.get(name)?.as_str().filter(|text| !text.is_empty())
+}
+
 impl Keys {
     /// # Errors
-    /// When a secret has a length that HMAC does not take; it takes all.
-    pub(crate) fn new(secrets: &[(String, String)]) -> Result<Self, InvalidLength> {
-        let signer = |secret: &str| Signer::new_from_slice(secret.as_bytes());
+    /// See [`Signer::new`].
+    pub(crate) fn new(instance: Option<String>, secrets: &[(String, String)]) -> Result<Self, InvalidLength> {
         let known = secrets
             .iter()
-            .map(|(id, secret)| Ok((id.clone(), signer(secret)?)));
+            .map(|(id, secret)| Ok((id.clone(), Signer::new(secret)?)));
         Ok(Self {
+            instance,
             known: known.collect::<Result<_, _>>()?,
-            unknown: signer("none")?,
+            unknown: Signer::new("none")?,
         })
     }
 
-    /// Whether `password` is what the key `id` signs `client_id` with.
+    /// Whether they are of this instance.
+    pub(crate) fn are_of(&self, instance: &str) -> bool {
+        self.instance.as_deref() == Some(instance)
+    }
+
+    /// Whether there is a key of this id in the instance, and where.
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub(crate) fn find(&self, host: &Host, instance: &str, id: &str) -> Result<Option<Kept>, Refused> {
+        let record = host.registry_get(instance, "access_key", id)?;
+        let own = self.are_of(instance) && self.known.contains_key(id);
+        let kept = field(record.as_ref(), "secret").is_some();
+        Ok(match (own, kept) {
+            (true, _) => Some(Kept::Settings),
+            (false, true) => Some(Kept::Registry),
+            (false, false) => None,
+        })
+    }
+
+    /// Whether `password` is what the key `id` of the instance `named` signs the client's id with, and where that key is kept.
     ///
     /// A key that does not exist takes as long as a wrong signature and gets the same answer: nobody learns which keys there are.
-    pub(crate) fn signed(&self, id: &str, client_id: &str, password: &[u8]) -> bool {
-        let known = self.known.get(id);
-        let digest = known
-            .unwrap_or(&self.unknown)
-            .clone()
-            .chain_update(client_id)
-            .finalize();
-        // As text, so that there is one way to write a signature.
-        let right = STANDARD.encode(digest.into_bytes());
-        // Lengths are compared at once: that of a signature is no secret.
-        let equal = right.as_bytes().ct_eq(password);
-        known.is_some() & bool::from(equal)
+    ///
+    /// # Errors
+    /// The registry cannot be read.
+    pub(crate) fn signed(
+        &self,
+        host: &Host,
+        client: &Client<'_>,
+        named: &str,
+        id: &str,
+        password: &[u8],
+    ) -> Result<Option<Kept>, Error> {
+        let record = match named == client.instance() {
+            true => host.registry_get(named, "access_key", id)?,
+            false => None,
+        };
+        let own = self.known.get(id).filter(|_| self.are_of(named));
+        let kept = field(record.as_ref(), "secret").map(Signer::new).transpose()?;
+        let (signer, place) = match (own, &kept) {
+            (Some(own), _) => (own, Some(Kept::Settings)),
+            (None, Some(kept)) => (kept, Some(Kept::Registry)),
+            (None, None) => (&self.unknown, None),
+        };
+        let right = equal(signer.sign(client.client_id()).as_bytes(), password);
+        Ok(place.filter(|_| right))
     }
 }

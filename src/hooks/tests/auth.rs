@@ -7,12 +7,17 @@ use auth_cases::{Case, Table, Verdict};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// The entry with these settings, and with time enough: a debug build signs a long client id slowly.
+/// The entry with these settings, and with time enough: a debug build signs a long client id slowly. The plugin is told to have
+/// an opinion about signatures alone.
 fn with(entry: &PolicyEntry, settings: &Value) -> PolicyEntry {
+    let mut settings = settings.clone();
+    if let (Some(_), Some(settings)) = (&entry.plugin, settings.as_object_mut()) {
+        settings.insert("modes".to_owned(), serde_json::json!(["Signature"]));
+    }
     PolicyEntry {
         budget: Duration::from_secs(2),
         load_budget: Some(Duration::from_secs(30)),
-        settings: serde_json::from_value(settings.clone()).unwrap(),
+        settings: serde_json::from_value(settings).unwrap(),
         ..entry.clone()
     }
 }
