@@ -68,7 +68,14 @@ async fn one_by_one(instances: &Instances, writes: Vec<Write>) -> Result<(), Reg
 
 /// How many certificates instances have, as of lately.
 #[derive(Default)]
-struct Room(HashMap<String, (Instant, usize)>);
+struct Room(HashMap<String, Counted>);
+
+struct Counted {
+    at: Instant,
+    count: usize,
+    /// The log has it that there are as many as there may be.
+    told: bool,
+}
 
 impl Room {
     /// Takes the place of one more, if there is one.
@@ -77,25 +84,27 @@ impl Room {
             self.0.remove(instance);
             return false;
         };
-        let most = tenant.limits.device_certificates;
-        let count = || {
-            let count = instances.registry().count(instance, kind::DEVICE_CERTIFICATE);
-            if count >= most {
-                tracing::warn!(
-                    instance,
-                    count,
-                    "certificates of devices are not registered: there are as many as there may be \
-                     (limits.device_certificates)"
-                );
-            }
-            (Instant::now(), count)
+        let count = || Counted {
+            at: Instant::now(),
+            count: instances.registry().count(instance, kind::DEVICE_CERTIFICATE),
+            told: false,
         };
         let known = self.0.entry(instance.to_owned()).or_insert_with(count);
-        if known.0.elapsed() > COUNTED {
+        if known.at.elapsed() > COUNTED {
             *known = count();
         }
-        let has = known.1 < most;
-        known.1 += usize::from(has);
-        has
+        if known.count < tenant.limits.device_certificates {
+            known.count += 1;
+            return true;
+        }
+        if !known.told {
+            known.told = true;
+            tracing::warn!(
+                instance,
+                count = known.count,
+                "a certificate of a device is not registered: there are as many as there may be (limits.device_certificates)"
+            );
+        }
+        false
     }
 }

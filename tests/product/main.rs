@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod certificates;
 mod instances;
 mod limits;
 mod lite;
