@@ -99,7 +99,7 @@ impl Policy for Script {
     fn record(&mut self, instance: &str, kind: &str, name: &str, value: &Value) {
         let key = RecordKey::new(instance, kind, name);
         match value.as_object() {
-            Some(value) => drop(block(self.registry.put(key, value.clone(), Expect::Whatever)).unwrap()),
+            Some(value) => block(self.registry.put(key, value.clone(), Expect::Whatever)).unwrap(),
             None => drop(block(self.registry.remove(key))),
         }
     }
