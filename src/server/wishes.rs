@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::hooks::{Broker, Effect, Wish};
+use crate::instance::{InstanceId, SessionKey};
 use crate::shard::{Control, Shared};
 
 /// The shards, to plugins.
@@ -29,6 +30,15 @@ impl Broker for Wishes {
                 let mut hash = DefaultHasher::new();
                 message.topic.hash(&mut hash);
                 hash.finish() % self.0.controls.len().max(1) as u64
+            }
+            // Done where the client is, in the order in which it was asked for, and before the client goes if that is asked for next.
+            Wish::P2p { client_id, .. } | Wish::Kick { client_id, .. } => {
+                let named = effect.instance.clone().map(InstanceId::from);
+                let key = SessionKey {
+                    instance: named.unwrap_or_else(|| self.0.tenants.default_id().clone()),
+                    client_id: Arc::clone(client_id),
+                };
+                u64::from(self.0.home(&key))
             }
             _ => 0,
         };

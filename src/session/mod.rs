@@ -38,6 +38,8 @@ pub struct Close {
     pub reason: ReasonCode,
     /// One sentence for people; sent as the Reason String when the client wants one.
     pub what: std::borrow::Cow<'static, str>,
+    /// A policy wants it: what policies have asked for before is done first.
+    pub by_policy: bool,
 }
 
 impl Close {
@@ -46,6 +48,15 @@ impl Close {
         Self {
             reason,
             what: what.into(),
+            by_policy: false,
+        }
+    }
+
+    /// The same, and a policy wants it.
+    pub fn by_policy(reason: ReasonCode, what: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self {
+            by_policy: true,
+            ..Self::new(reason, what)
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::slot::Slot;
-use super::{Admission, Inspect, Shard, ShardRef, Tenant};
+use super::{Admission, ConnId, Inspect, Shard, ShardRef, Tenant};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
 use crate::instance::{InstanceId, SessionKey};
@@ -51,6 +51,8 @@ pub enum Control {
     Abort(u64),
     /// End the connection of this session, with this reason; the answer says whether there was one.
     Kick(SessionKey, ReasonCode, Arc<str>, Option<Reply<bool>>),
+    /// End this connection, if it is there still: a policy said so a moment ago.
+    Close(ConnId, Close),
     /// A message for this session alone.
     P2p(SessionKey, Box<NewMessage>),
     /// Ask again whether subscriptions are allowed.
@@ -137,6 +139,14 @@ impl Shard {
                 let kicked = self.kick(&key, code, &reason);
                 if let Some(reply) = reply {
                     let _nobody_waits = reply.send(kicked);
+                }
+            }
+            Control::Close(id, close) => {
+                if self
+                    .live(id.slot)
+                    .is_some_and(|live| live.conn.number == id.number)
+                {
+                    self.close(id.slot, &close);
                 }
             }
             Control::P2p(key, message) => self.send_to_key(&key, &message),

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::BytesMut;
 
 use super::park::Parked;
-use super::{Place, Shard};
+use super::{Control, Place, Shard};
 use crate::session::{Close, Outbox};
 use crate::time::Millis;
 use crate::transport::Io;
@@ -146,7 +146,9 @@ impl Shard {
             }
             Poll::Ready(Err(end)) => {
                 self.end_connection(id, end);
-                Some(Poll::Ready(()))
+                // It may still have to wait for what policies have asked for.
+                let live = self.live(id.slot).filter(|live| live.conn.number == id.number);
+                Some(live.map_or(Poll::Ready(()), |_| Poll::Pending))
             }
         }
     }
@@ -162,8 +164,18 @@ impl Shard {
         match end {
             End::Lost => self.connection_lost(id.slot),
             End::Goodbye(goodbye) => self.leave_politely(id.slot, &goodbye),
+            End::Close(close) if close.by_policy => self.close_behind_wishes(id, close),
             End::Close(close) => self.close(id.slot, &close),
         }
+    }
+
+    /// A policy ends the connection. What policies have asked for by now is done first, a last message to the client for instance:
+    /// when this turn ends, or by the control lane. Nothing of the client is handled meanwhile.
+    fn close_behind_wishes(&mut self, id: ConnId, close: Close) {
+        if let Some(live) = self.live(id.slot) {
+            live.conn.parked.get_or_insert_default();
+        }
+        self.shared.control(self.id, Control::Close(id, close));
     }
 
     fn lost(&mut self, id: ConnId) -> Poll<()> {

@@ -76,7 +76,7 @@ impl Shard {
             let now = shard.now;
             let prolonged = wanted.expires_at.is_some_and(|end| millis(end) > now);
             if let Err(close) = shard.carry_out(id.slot, wanted, seen) {
-                return shard.close(id.slot, &close);
+                return shard.end_connection(id, close.into());
             }
             let over = shard
                 .live(id.slot)

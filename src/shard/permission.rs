@@ -246,7 +246,7 @@ pub(super) fn permission(decision: &PublishDecision) -> Permission {
         PublishDecision::Allow => Permission::Granted,
         PublishDecision::Deny(denial) => Permission::Refused(denial.code),
         PublishDecision::Disconnect(reason) => {
-            Permission::Ended(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()))
+            Permission::Ended(Close::by_policy(ReasonCode::NOT_AUTHORIZED, reason.to_string()))
         }
     }
 }

@@ -160,7 +160,7 @@ impl Shard {
                 return Ok(Err(denial.code));
             }
             SubscribeDecision::Disconnect(reason) => {
-                return Err(Close::new(ReasonCode::NOT_AUTHORIZED, reason.to_string()));
+                return Err(Close::by_policy(ReasonCode::NOT_AUTHORIZED, reason.to_string()));
             }
         };
         let options = SubscriptionOptions {

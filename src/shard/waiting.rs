@@ -244,7 +244,7 @@ impl Shard {
             self.rests_still(at, seen);
         }
         match wanted.disconnect {
-            Some((code, reason)) => Err(Close::new(code, reason.to_string())),
+            Some((code, reason)) => Err(Close::by_policy(code, reason.to_string())),
             None => Ok(()),
         }
     }

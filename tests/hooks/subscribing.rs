@@ -1,7 +1,7 @@
 //! subscribe, unsubscribe, limit, and subscriptions that are taken back.
 
 use crate::Scripted;
-use crate::support::{Connect, REASON_STRING, UNSUBACK, V5, publish, subscribe, unsubscribe};
+use crate::support::{Connect, PUBLISH, REASON_STRING, UNSUBACK, V5, publish, subscribe, unsubscribe};
 
 #[test]
 fn filters_are_rewritten_and_added() {
@@ -114,8 +114,9 @@ fn an_answer_can_end_the_connection() {
     for waits in ["", "waits = { 'authorize_publish', 'authorize_subscribe' },"] {
         let broker = Scripted::start(&format!(
             r#"local function asked(ctx, topic)
-                if topic == "out" then return "disconnect", "not there" end
-                return "allow"
+                if topic ~= "out" then return "allow" end
+                mqtt.p2p(ctx.client_id, {{ topic = "last/words", payload = "why" }})
+                return "disconnect", "not there"
             end
             return {{ {waits} authorize_publish = asked, authorize_subscribe = asked }}"#
         ));
@@ -123,14 +124,19 @@ fn an_answer_can_end_the_connection() {
         client.publish(publish("in", "x").qos(1, 1));
         client.receive();
         client.publish(publish("out", "x").qos(1, 2));
+        // What a policy has asked for before is done first; nothing is handled that comes behind.
+        client.publish(publish("out", "x").qos(1, 3));
+        assert_eq!(client.expect(PUBLISH).payload, b"why", "{waits}");
         let last = client.expect_disconnect(0x87);
         assert_eq!(last.property(REASON_STRING), Some(&b"not there"[..]), "{waits}");
         let mut client = Connect::v5("a").to(&broker.broker);
         client.send(&subscribe(V5, 1, &[("in", 0), ("out", 0)], &[]));
+        assert_eq!(client.expect(PUBLISH).topic(), "last/words", "{waits}");
         let last = client.expect_disconnect(0x87);
         assert_eq!(last.property(REASON_STRING), Some(&b"not there"[..]), "{waits}");
         let mut old = Connect::v311("a").to(&broker.broker);
         old.publish(publish("out", "x"));
+        assert_eq!(old.expect(PUBLISH).payload, b"why", "{waits}");
         old.expect_close();
     }
 }
