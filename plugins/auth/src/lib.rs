@@ -17,11 +17,13 @@
 //! # settings.keys = { demo = "demo-secret" }
 //! # settings.modes = ["Signature", "Token", "DeviceCredential", "Custom"]    # all, if nothing is said
 //! # settings.refresh = 10                                    # seconds until a new permission is in force, at most
+//! # settings.certificates = { username_required = true }     # off, if nothing is said; see scripts/auth_certificate.lua
 //! ```
 //!
-//! It is `scripts/auth.lua`, `auth_token.lua`, `auth_device.lua` and `auth_custom.lua` in this order, compiled: the tables of
+//! It is `scripts/auth_certificate.lua` if there are `certificates`, `auth.lua`, `auth_token.lua`, `auth_device.lua` and `auth_custom.lua` in this order, compiled: the tables of
 //! `tests/policy` hold both to the same answers, reasons, attributes and notices.
 
+mod certificate;
 mod custom;
 mod device;
 mod filter;
@@ -33,6 +35,7 @@ mod tests;
 mod token;
 mod username;
 
+use certificate::Certificates;
 use dunlin_plugin_api::prelude::*;
 use keys::{Kept, Keys};
 use serde_json::{Value, json};
@@ -50,6 +53,7 @@ pub struct Auth {
     keys: Keys,
     refresh: f64,
     salt: Salt,
+    certificates: Option<Certificates>,
 }
 
 /// What proofs of identities are made with: random, and the same for as long as there are clients that have such a proof.
@@ -175,6 +179,7 @@ impl Plugin for Auth {
             modes: settings.modes,
             keys: Keys::new(settings.instance, &settings.keys)?,
             refresh: settings.refresh,
+            certificates: settings.certificates,
             salt: Salt::of(setup.previous.as_ref(), &host)?,
             host,
         })
@@ -203,15 +208,24 @@ impl Plugin for Auth {
     }
 
     fn authenticate(&self, event: &Authenticate<'_>, _: &Later<'_, Login>) -> Answer<Login> {
-        match event.username {
-            None => Login::Next.into(),
-            Some(username) => {
+        let by_certificate = self.certificates.map(|all| all.decide(&self.host, &event.client));
+        match (by_certificate.transpose().map(Option::flatten), event.username) {
+            (Err(error), _) => Answer::failed(error),
+            (Ok(Some(decided)), _) => decided.into(),
+            (Ok(None), None) => Login::Next.into(),
+            (Ok(None), Some(username)) => {
                 answer(self.decide(&event.client, username, event.password.unwrap_or_default()))
             }
         }
     }
 
     fn expiring(&self, event: &Expiring<'_>, _: &Later<'_, Controlling>) -> Answer<Controlling> {
+        if let Some(certificates) = self.certificates {
+            match certificates.expiring(&self.host, event) {
+                Ok(Controlling::Pass) => {}
+                said => return answer(said),
+            }
+        }
         match self.tokens().expiring(event) {
             Ok(Controlling::Pass) => answer(self.custom().expiring(event)),
             said => answer(said),

@@ -1,5 +1,6 @@
 //! The entry's `settings`, and what is said of wrong ones.
 
+use crate::certificate::{Certificates, CommonName};
 use crate::username::Mode;
 use serde_json::{Map, Value};
 
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Vec<(String, String)>,
     /// After so many seconds permissions are looked at again.
     pub(crate) refresh: f64,
+    /// What certificates have to be, if they are looked at.
+    pub(crate) certificates: Option<Certificates>,
 }
 
 /// Reads them.
@@ -40,6 +43,7 @@ pub(crate) fn read(settings: &Value) -> Result<Settings, String> {
         instance: instance.map(str::to_owned),
         keys,
         refresh: refresh(settings.get("refresh"))?,
+        certificates: settings.get("certificates").map(certificates).transpose()?,
     })
 }
 
@@ -74,6 +78,39 @@ fn modes(setting: Option<&Value>) -> Result<Vec<Mode>, String> {
     let list = setting.as_array().filter(|list| !list.is_empty());
     let modes: Option<Vec<Mode>> = list.and_then(|list| list.iter().map(named).collect());
     modes.ok_or_else(wrong)
+}
+
+fn certificates(setting: &Value) -> Result<Certificates, String> {
+    let wrong = || {
+        "the setting `certificates` is a table; write for instance `settings.certificates = { username_required = true }`"
+            .to_owned()
+    };
+    let fields = setting.as_object().ok_or_else(wrong)?;
+    let known = |name: &String| name == "username_required" || name == "cn";
+    if let Some(other) = fields.keys().find(|name| !known(name)) {
+        return Err(format!(
+            "the setting `certificates` has no `{other}`; it has `username_required` and `cn`"
+        ));
+    }
+    let username_required = match fields.get("username_required") {
+        None => true,
+        Some(setting) => setting
+            .as_bool()
+            .ok_or_else(|| "the setting `username_required` is true or false".to_owned())?,
+    };
+    let cn = match fields.get("cn").map(Value::as_str) {
+        None => None,
+        Some(Some("client_id")) => Some(CommonName::ClientId),
+        Some(Some("device_id")) => Some(CommonName::DeviceId),
+        Some(_) => {
+            let what = "the setting `cn` is \"client_id\" or \"device_id\"; leave it out for certificates of any name";
+            return Err(what.to_owned());
+        }
+    };
+    Ok(Certificates {
+        username_required,
+        cn,
+    })
 }
 
 fn refresh(setting: Option<&Value>) -> Result<f64, String> {

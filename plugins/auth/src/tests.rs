@@ -97,6 +97,22 @@ fn settings_of_other_modes() {
             r#"{ "keys": "registry", "refresh": "10s" }"#,
             "the setting `refresh` is a number of seconds",
         ),
+        (
+            r#"{ "keys": "registry", "certificates": true }"#,
+            "the setting `certificates` is a table;",
+        ),
+        (
+            r#"{ "keys": "registry", "certificates": { "x": 1 } }"#,
+            "the setting `certificates` has no `x`;",
+        ),
+        (
+            r#"{ "keys": "registry", "certificates": { "username_required": "no" } }"#,
+            "the setting `username_required` is true or false",
+        ),
+        (
+            r#"{ "keys": "registry", "certificates": { "cn": "name" } }"#,
+            "the setting `cn` is",
+        ),
     ] {
         let said = MockHost::<Auth>::new(bad).unwrap_err();
         assert!(said.starts_with(says), "{bad}: {said}");
@@ -108,6 +124,74 @@ fn secrets_are_not_shown() {
     let keys = Keys::new(None, &[("demo".to_owned(), "XXXXX".to_owned())]).unwrap();
     assert_eq!(format!("{keys:?}"), r#"{"demo"}"#);
     assert_eq!(format!("{:?}", Salt("secret".to_owned())), "Salt");
+}
+
+/// As scripts/auth_certificate_test.lua has it.
+#[test]
+fn certificates_come_before_user_names() {
+    let of = |certificates: &str| {
+        let settings = format!(r#"{{ "keys": "registry", "certificates": {certificates} }}"#);
+        MockHost::<Auth>::new(&settings).unwrap()
+    };
+    let plain = MockClient::new("GID_fleet@@@truck-7").instance("i");
+    let truck = plain
+        .clone()
+        .certificate("truck-7", &[], "f0")
+        .signed("07", "CA01", 2_000_000_000);
+    let says = |mock: &MockHost<Auth>, client: &MockClient| match mock.authenticate(client, None, None) {
+        Ok(Login::Deny { code, reason }) => format!("{:#x} {reason}", code.unwrap()),
+        other => format!("{other:?}"),
+    };
+    let status = |mock: &MockHost<Auth>, kind: &str, name: &str, status: &str| {
+        mock.set_record("i", kind, name, json!({ "status": status }));
+    };
+    let mock = of("{}");
+    assert_eq!(says(&mock, &plain), "Ok(Next)");
+    let unknown = "0x87 the authority of the certificate is not registered in this instance";
+    assert_eq!(says(&mock, &truck), unknown);
+    status(&mock, "ca_certificate", "CA01", "1");
+    assert_eq!(says(&mock, &truck), "Ok(Next)");
+    assert_eq!(
+        says(&mock, &plain.clone().certificate("truck-7", &[], "f0")),
+        unknown
+    );
+    assert_eq!(says(&mock, &truck.clone().instance("other")), unknown);
+    assert_eq!(mock.expiring(&truck, 1.0, true), Ok(Controlling::Pass));
+    status(&mock, "device_certificate", "CA01/07", "0");
+    assert_eq!(says(&mock, &truck), "0x87 the certificate is not active");
+    assert_eq!(mock.expiring(&truck, 1.0, false), Ok(Controlling::Pass));
+    let over = |reason: &str| {
+        let (code, reason) = (Some(0x87), reason.to_owned());
+        Ok(Controlling::Disconnect { code, reason })
+    };
+    assert_eq!(
+        mock.expiring(&truck, 1.0, true),
+        over("the certificate is not active")
+    );
+    assert_eq!(mock.expiring(&plain, 1.0, true), Ok(Controlling::Pass));
+    status(&mock, "device_certificate", "CA01/07", "1");
+    status(&mock, "ca_certificate", "CA01", "0");
+    let inactive = "the authority of the certificate is not active";
+    assert_eq!(says(&mock, &truck), format!("0x87 {inactive}"));
+    assert_eq!(mock.expiring(&truck, 1.0, true), over(inactive));
+
+    let mock = of(r#"{ "username_required": false, "cn": "device_id" }"#);
+    status(&mock, "ca_certificate", "CA01", "1");
+    let Ok(Login::Allow(grant)) = mock.authenticate(&truck, Some("ann"), None) else {
+        panic!()
+    };
+    assert_eq!(grant.expires_at, Some(2e9));
+    let other = truck
+        .clone()
+        .certificate("car", &[], "f0")
+        .signed("08", "CA01", 1);
+    assert_eq!(says(&mock, &other), "0x87 the certificate is for another device");
+    let mock = of(r#"{ "cn": "client_id" }"#);
+    status(&mock, "ca_certificate", "CA01", "1");
+    assert_eq!(says(&mock, &truck), "0x87 the certificate is for another device");
+    // Without the setting nobody looks.
+    let mock = MockHost::<Auth>::new(r#"{ "keys": "registry" }"#).unwrap();
+    assert_eq!(says(&mock, &truck), "Ok(Next)");
 }
 
 /// All modes at once: each user name finds its own, and none is left to others but a stranger's.
