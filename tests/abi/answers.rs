@@ -51,7 +51,7 @@ fn answers_that_are_none_count_as_failures_and_on_error_decides() {
     ] {
         let errors = || serving.metric("dunlin_hook_errors_total", &["policy=\"fixture\""]);
         let before = errors();
-        let seen = serving.swap(&doing(what, "on_error = 'deny'"));
+        let seen = serving.swap(&doing(what, "on_error = { answer = 'deny', transform = 'pass' }"));
         let (_, code, reason) = serving.login("somebody");
         assert_eq!(
             (code, &*reason),
@@ -61,7 +61,10 @@ fn answers_that_are_none_count_as_failures_and_on_error_decides() {
         let said = failed_call(&serving, seen);
         println!("{what:<24} {said}");
         assert!(said.contains(says), "{what}: {said}");
-        serving.swap(&doing(what, "on_error = 'allow'"));
+        serving.swap(&doing(
+            what,
+            "on_error = { answer = 'allow', transform = 'pass' }",
+        ));
         assert_eq!(serving.login("somebody").1, 0, "{what}");
         println!("{:<24} {} errors counted", "", errors() - before);
         assert!(errors() > before);
@@ -77,7 +80,10 @@ fn a_call_is_answered_once_whoever_answers_it() {
         ("twice", Some("completed twice: (0, -11)")),
         ("twice_later", Some("completed twice: (0, -11)")),
     ] {
-        let seen = serving.swap(&doing(what, "on_error = 'allow'"));
+        let seen = serving.swap(&doing(
+            what,
+            "on_error = { answer = 'allow', transform = 'pass' }",
+        ));
         let (_, code, reason) = serving.login("somebody");
         println!("{what:<24} {reason:?}");
         assert_eq!((code, &*reason), (NOT_AUTHORIZED, "by the fixture"), "{what}");

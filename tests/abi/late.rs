@@ -23,7 +23,7 @@ fn a_plugin_that_never_answers_is_waited_for_and_then_no_longer_asked() {
     let serving = Serving::start(built::rust(), "");
     let mut before = Connect::v5("before").to(&serving.broker);
     // Which of the two decides can be seen: one denies, the other allows.
-    let keys = "settings = { do = 'never' }\nwait = '200ms'\non_timeout = 'deny'\non_error = 'allow'\n\
+    let keys = "settings = { do = 'never' }\nwait = '200ms'\non_timeout = { answer = 'deny', transform = 'pass' }\non_error = { answer = 'allow', transform = 'pass' }\n\
                 breaker = { least = 16, rate = 0.5, window = '60s', probe = '60s' }";
     let seen = serving.swap(&entry(keys));
     // Where nobody may wait, it failed at once.
@@ -58,7 +58,7 @@ fn a_plugin_that_never_answers_is_waited_for_and_then_no_longer_asked() {
 
 #[test]
 fn a_plugin_that_overruns_its_budget_is_seen_afterwards() {
-    let keys = "budget = '30ms'\non_timeout = 'deny'\non_error = 'deny'\n\
+    let keys = "budget = '30ms'\non_timeout = { answer = 'deny', transform = 'pass' }\non_error = { answer = 'deny', transform = 'pass' }\n\
                 breaker = { least = 8, rate = 0.5, window = '60s', probe = '60s' }";
     // It allows everything, 100 ms later, and both ways of asking look at the clock: the one that may wait, and the straight one. What it
     // answers counts; that it took so long is counted, too.

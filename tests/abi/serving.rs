@@ -29,7 +29,13 @@ pub fn entry(keys: &str) -> String {
 
 /// The same with the usual `budget`, or another one.
 pub fn entry_in_time(keys: &str) -> String {
-    format!("[[policy]]\nname = \"fixture\"\nplugin = \"{FILE}\"\n{keys}\n")
+    // The fixture answers in one way whatever it is asked, and what is no answer of `connect` would refuse every client.
+    let unless_said = |key: &str| match keys.contains(key) {
+        true => String::new(),
+        false => format!("{key} = {{ transform = 'pass' }}\n"),
+    };
+    let (error, timeout) = (unless_said("on_error"), unless_said("on_timeout"));
+    format!("[[policy]]\nname = \"fixture\"\nplugin = \"{FILE}\"\n{keys}\n{error}{timeout}")
 }
 
 impl Serving {

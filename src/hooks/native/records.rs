@@ -29,7 +29,8 @@ pub(super) unsafe extern "C" fn get(
 ) -> i32 {
     with_services(ctx, "registry_get", |_, services| {
         let instance = Reader.str("instance", instance)?.unwrap_or_default();
-        let (kind, name) = (part("kind", kind)?, part("name", name)?);
+        // A name is often a stranger's text: no record has an empty one.
+        let (kind, name) = (part("kind", kind)?, Reader.str("name", name)?.unwrap_or_default());
         match services.registry().get(instance, kind, name) {
             None => Ok(ABSENT),
             Some(record) => fill(value, &text(&record.value)?),
