@@ -311,6 +311,7 @@ def custom():
     client.publish(f"b/{TAG}")
     # ... and one that is taken away at once; what was subscribed to goes with it.
     add("permission", "update", "--user", ann, f"a/{TAG}/#", "--action", "PUB")
+    time.sleep(0.5)
     client.publish(f"a/{TAG}/x", "to nobody")
     client.quiet()
     if VERSION == 5:
