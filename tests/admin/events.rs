@@ -178,6 +178,8 @@ fn metrics_count_what_an_instance_met() {
     let settings = [
         "instance.limits.subscriptions=1",
         "instance.limits.tps=100",
+        // One shard, so that everything is kept when it is acknowledged.
+        "server.shards=1",
         "mqtt.sys_interval=none",
     ];
     let broker = Administered::with(SCRIPT, &settings);
