@@ -276,7 +276,8 @@ impl Tls {
         let began = Instant::now();
         while self.fill().is_ok() {}
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        println!("ended after {took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
         let packet = take_packet(&mut self.bytes, V5).expect("closed without DISCONNECT");
         assert_eq!((packet.kind, packet.code()), (DISCONNECT, code), "{packet:02x?}");
     }
