@@ -55,6 +55,17 @@ impl Shard {
         })
     }
 
+    /// Says in the log why a connection ends whose client could not be told.
+    #[cold]
+    pub(super) fn tell_refusal(&mut self, at: u32, what: &str, about: &str) {
+        let Some(live) = self.live(at) else { return };
+        tracing::info!(
+            instance = %live.key.instance,
+            client_id = &*live.key.client_id,
+            "a client may not {what} {about:?}, and its connection ends: MQTT 3 has no other way to tell it (product.on_refusal)"
+        );
+    }
+
     /// A PUBLISH is too much: it is not taken. A 5.0 client is told; another is told by not being acknowledged.
     #[cold]
     pub(super) fn publish_over(

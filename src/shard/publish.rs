@@ -119,6 +119,7 @@ impl Shard {
             Permission::Refused(code) => {
                 self.observe_dropped(at, topic, DropReason::Denied);
                 if self.ends_for_refusals(at) {
+                    self.tell_refusal(at, "publish to", topic);
                     let what = "the client may not publish there, and MQTT 3 has no way to tell it (product.on_refusal)";
                     return Err(Close::new(ReasonCode::NOT_AUTHORIZED, what));
                 }

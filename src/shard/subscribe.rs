@@ -151,6 +151,7 @@ impl Shard {
             SubscribeDecision::Allow(qos) => qos,
             SubscribeDecision::Deny(denial) => {
                 if self.ends_for_refusals(at) {
+                    self.tell_refusal(at, "subscribe to", &asked.filter);
                     let what = format!(
                         "the client may not subscribe to {:?}: {} (product.on_refusal)",
                         asked.filter, denial.reason
