@@ -1,6 +1,6 @@
 //! Device credentials: each device has a key of its own, which is good for its client id alone.
 
-use crate::keys::field;
+use crate::keys::{field, record};
 use crate::sign::{Signer, equal};
 use crate::username::Named;
 use crate::{BAD_USER_NAME_OR_PASSWORD, NOT_AUTHORIZED, deny};
@@ -16,9 +16,9 @@ pub(crate) fn decide(
     if named.instance != client.instance() {
         return Ok(deny(NOT_AUTHORIZED, "no such instance"));
     }
-    let record = host.registry_get(client.instance(), "device_credential", client.client_id())?;
-    let secret = field(record.as_ref(), "secret");
-    let id = field(record.as_ref(), "access_key_id");
+    let found = record(host, client.instance(), "device_credential", client.client_id())?;
+    let secret = field(found.as_ref(), "secret");
+    let id = field(found.as_ref(), "access_key_id");
     // No credential, another's key and a wrong signature take as long and get the same answer.
     let is_its_key = equal(id.unwrap_or("none").as_bytes(), named.key.as_bytes());
     let signature = Signer::new(secret.unwrap_or("none"))?.sign(client.client_id());

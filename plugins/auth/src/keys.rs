@@ -32,6 +32,20 @@ impl fmt::Debug for Keys {
     }
 }
 
+/// The longest name that a record can have, in bytes.
+pub(crate) const LONGEST_NAME: usize = 512;
+
+/// A record of the registry. Nobody is asked for a name that none can have: a client may come with any.
+///
+/// # Errors
+/// The registry cannot be read.
+pub(crate) fn record(host: &Host, instance: &str, kind: &str, name: &str) -> Result<Option<Value>, Refused> {
+    match name.len() {
+        1..=LONGEST_NAME => host.registry_get(instance, kind, name),
+        _ => Ok(None),
+    }
+}
+
 /// The text of a record's field, unless it is empty.
 pub(crate) fn field<'a>(record: Option<&'a Value>, name: &str) -> Option<&'a str> {
     record?.get(name)?.as_str().filter(|text| !text.is_empty())
@@ -61,9 +75,9 @@ impl Keys {
     /// # Errors
     /// The registry cannot be read.
     pub(crate) fn find(&self, host: &Host, instance: &str, id: &str) -> Result<Option<Kept>, Refused> {
-        let record = host.registry_get(instance, "access_key", id)?;
+        let found = record(host, instance, "access_key", id)?;
         let own = self.are_of(instance) && self.known.contains_key(id);
-        let kept = field(record.as_ref(), "secret").is_some();
+        let kept = field(found.as_ref(), "secret").is_some();
         Ok(match (own, kept) {
             (true, _) => Some(Kept::Settings),
             (false, true) => Some(Kept::Registry),
@@ -85,12 +99,12 @@ impl Keys {
         id: &str,
         password: &[u8],
     ) -> Result<Option<Kept>, Error> {
-        let record = match named == client.instance() {
-            true => host.registry_get(named, "access_key", id)?,
+        let found = match named == client.instance() {
+            true => record(host, named, "access_key", id)?,
             false => None,
         };
         let own = self.known.get(id).filter(|_| self.are_of(named));
-        let kept = field(record.as_ref(), "secret").map(Signer::new).transpose()?;
+        let kept = field(found.as_ref(), "secret").map(Signer::new).transpose()?;
         let (signer, place) = match (own, &kept) {
             (Some(own), _) => (own, Some(Kept::Settings)),
             (None, Some(kept)) => (kept, Some(Kept::Registry)),

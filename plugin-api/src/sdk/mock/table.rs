@@ -515,6 +515,14 @@ unsafe extern "C" fn timer(
     })
 }
 
+/// The longest text that a broker takes.
+const LONGEST_TEXT: usize = 65_535;
+
+/// Whether a broker takes this part of a record's key.
+fn is_named(part: &str) -> bool {
+    (1..=LONGEST_TEXT).contains(&part.len())
+}
+
 unsafe extern "C" fn registry_get(
     ctx: *mut c_void,
     instance: Slice,
@@ -523,6 +531,9 @@ unsafe extern "C" fn registry_get(
     value: *mut Buffer,
 ) -> i32 {
     let key = (text(instance), text(kind), text(name));
+    if !is_named(&key.1) || !is_named(&key.2) {
+        return abi::INVALID;
+    }
     match world(ctx).with(|inner| inner.records.get(&key).map(Value::to_string)) {
         Some(record) => fill(value, record.as_bytes()),
         None => abi::ABSENT,
@@ -542,6 +553,9 @@ unsafe extern "C" fn registry_list(
     }
     let (instance, kind) = (text(instance), text(kind));
     let after = after.is_some().then(|| text(after));
+    if !is_named(&kind) || after.as_ref().is_some_and(|after| after.len() > LONGEST_TEXT) {
+        return abi::INVALID;
+    }
     let list: Vec<Value> = world(ctx).with(|inner| {
         let of_kind = inner.records.iter().filter(|((of, is, name), _)| {
             *of == instance && *is == kind && after.as_ref().is_none_or(|after| name > after)

@@ -2,7 +2,7 @@
 
 mod rights;
 
-use crate::keys::field;
+use crate::keys::{LONGEST_NAME, field, record};
 use crate::sign::{Signer, equal, hex, hmac_sha256, sha256};
 use crate::{BAD_USER_NAME_OR_PASSWORD, NOT_AUTHORIZED, deny};
 use dunlin_plugin_api::prelude::*;
@@ -16,8 +16,6 @@ const QUOTA_EXCEEDED: u8 = 0x97;
 /// The broker takes 256 rules of a client's own and 64 records that a login rests on.
 const MOST_RULES: usize = 256;
 const MOST_RECORDS: usize = 64;
-/// The registry has no longer names.
-const LONGEST_NAME: usize = 512;
 /// The broker asks so many seconds before a login ends. Nothing is lost if the question fails then: it asks at the end again.
 const LEAD: f64 = 300.0;
 
@@ -96,7 +94,7 @@ impl Desk<'_> {
                 Kind::Client => format!("CLIENT/{username}/{}", client.client_id()),
                 Kind::User => format!("USER/{username}"),
             };
-            let Some(record) = self.host.registry_get(client.instance(), "identity", &name)? else {
+            let Some(record) = record(self.host, client.instance(), "identity", &name)? else {
                 continue;
             };
             // A name may be read in several ways, where there are slashes in it.
@@ -142,9 +140,7 @@ impl Desk<'_> {
         username: &str,
         identity: &Identity,
     ) -> Result<Result<Grant, (u8, String)>, Error> {
-        let black = self
-            .host
-            .registry_get(client.instance(), "black_list", client.client_id())?;
+        let black = record(self.host, client.instance(), "black_list", client.client_id())?;
         if black.is_some() {
             return Ok(Err((BANNED, "the client id is on the black list".to_owned())));
         }

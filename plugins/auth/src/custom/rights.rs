@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::filter;
+use crate::keys::LONGEST_NAME;
 use crate::sign::{hex, sha256};
 use dunlin_plugin_api::prelude::*;
 use serde_json::Value;
@@ -76,6 +77,9 @@ fn permissions(
 ) -> Result<Vec<(String, Value)>, Refused> {
     let prefix = format!("{}/{identity}/", kind.word());
     let (mut found, mut after) = (Vec::new(), prefix.clone());
+    if prefix.len() > LONGEST_NAME {
+        return Ok(found);
+    }
     loop {
         let page = host.registry_list(instance, "permission", Some(&after), PAGE)?;
         let is_last = page.len() < PAGE as usize;
