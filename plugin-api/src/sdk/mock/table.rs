@@ -518,9 +518,9 @@ unsafe extern "C" fn timer(
 /// The longest text that a broker takes.
 const LONGEST_TEXT: usize = 65_535;
 
-/// Whether a broker takes this part of a record's key.
-fn is_named(part: &str) -> bool {
-    (1..=LONGEST_TEXT).contains(&part.len())
+/// Whether a broker takes this kind and this name, or says that they make no sense. Nothing has an empty name.
+fn is_key(kind: &str, name: &str) -> bool {
+    !kind.is_empty() && kind.len() <= LONGEST_TEXT && name.len() <= LONGEST_TEXT
 }
 
 unsafe extern "C" fn registry_get(
@@ -531,7 +531,7 @@ unsafe extern "C" fn registry_get(
     value: *mut Buffer,
 ) -> i32 {
     let key = (text(instance), text(kind), text(name));
-    if !is_named(&key.1) || !is_named(&key.2) {
+    if !is_key(&key.1, &key.2) {
         return abi::INVALID;
     }
     match world(ctx).with(|inner| inner.records.get(&key).map(Value::to_string)) {
@@ -553,7 +553,7 @@ unsafe extern "C" fn registry_list(
     }
     let (instance, kind) = (text(instance), text(kind));
     let after = after.is_some().then(|| text(after));
-    if !is_named(&kind) || after.as_ref().is_some_and(|after| after.len() > LONGEST_TEXT) {
+    if !is_key(&kind, after.as_deref().unwrap_or_default()) {
         return abi::INVALID;
     }
     let list: Vec<Value> = world(ctx).with(|inner| {
