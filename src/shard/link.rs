@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::park::Parked;
 use super::{Control, Place, Shard};
+use crate::instance::Hit;
 use crate::session::{Close, Outbox};
 use crate::time::Millis;
 use crate::transport::Io;
@@ -43,7 +44,7 @@ pub struct Conn {
     /// It asked for its messages to keep their order towards the cloud.
     pub(super) ordered: bool,
     /// Which limits it met have been told in the log, a bit each.
-    pub(super) told: u16,
+    told: u16,
     /// How fast it publishes.
     pub(super) pace: super::quota::Pace,
     /// When it was let in.
@@ -87,6 +88,14 @@ impl Conn {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
+    }
+
+    /// Whether this limit is met for the first time on this connection: what a client does again and again must not fill the
+    /// log.
+    pub(super) fn is_first(&mut self, hit: Hit) -> bool {
+        let (told, bit) = (self.told, 1 << hit as u16);
+        self.told |= bit;
+        told & bit == 0
     }
 
     fn remember(&mut self, cx: &Context<'_>) {

@@ -26,17 +26,11 @@ impl Shard {
 
     /// Counts a limit that was met, and tells who watches the client.
     #[cold]
-    pub(super) fn hit(&mut self, at: u32, tenant: &Tenant, hit: Hit, about: Option<&str>) {
-        tenant.usage.hit(hit);
-        self.trace_note(at, hit.name(), || match about {
-            Some(about) => format!("a limit was met by {about:?}"),
-            None => "a limit was met".to_owned(),
-        });
+    pub(super) fn hit(&mut self, at: u32, hit: Hit, about: &str) {
+        self.trace_note(at, hit.name(), || format!("a limit was met by {about:?}"));
         let Some(live) = self.live(at) else { return };
-        // Once a connection: what a client does again and again must not fill the log.
-        let (told, bit) = (live.conn.told, 1 << hit as u16);
-        live.conn.told |= bit;
-        if told & bit == 0 {
+        live.tenant.usage.hit(hit);
+        if live.conn.is_first(hit) {
             tracing::info!(
                 instance = %live.key.instance,
                 client_id = &*live.key.client_id,
@@ -66,7 +60,7 @@ impl Shard {
         );
     }
 
-    /// A PUBLISH is too much: it is not taken. A 5.0 client is told; another is told by not being acknowledged.
+    /// A PUBLISH is too much: it is not taken. A 5.0 client is told; the connection of another ends, if it is owed an answer.
     #[cold]
     pub(super) fn publish_over(
         &mut self,
@@ -75,9 +69,7 @@ impl Shard {
         publish: &Publish<'_>,
         hit: Hit,
     ) -> Result<(), Close> {
-        if let Some(tenant) = self.tenant_of(at) {
-            self.hit(at, &tenant, hit, Some(topic));
-        }
+        self.hit(at, hit, topic);
         let reason = match hit {
             Hit::PayloadSize => DropReason::TooLarge,
             _ => DropReason::Quota,
@@ -116,9 +108,7 @@ impl Shard {
         publish: &Publish<'_>,
         refused: Refused,
     ) -> Result<(), Close> {
-        if let Some(tenant) = self.tenant_of(at) {
-            self.hit(at, &tenant, refused.hit, Some(topic));
-        }
+        self.hit(at, refused.hit, topic);
         self.observe_dropped(at, topic, DropReason::Denied);
         if self.ends_for_refusals(at) {
             return Err(Close::new(refused.code, refused.what));
@@ -138,9 +128,7 @@ impl Shard {
         filter: &str,
         refused: Refused,
     ) -> Result<ReasonCode, Close> {
-        if let Some(tenant) = self.tenant_of(at) {
-            self.hit(at, &tenant, refused.hit, Some(filter));
-        }
+        self.hit(at, refused.hit, filter);
         if self.ends_for_refusals(at) {
             let code = ReasonCode::TOPIC_FILTER_INVALID;
             return Err(Close::new(code, format!("{}: {filter:?}", refused.what)));
@@ -153,11 +141,10 @@ impl Shard {
     pub(super) fn wildcard_without_effect<T>(
         &mut self,
         at: u32,
-        tenant: &Tenant,
         filter: &str,
         granted: QoS,
     ) -> Result<(QoS, Option<T>), ReasonCode> {
-        self.hit(at, tenant, Hit::WildcardFilters, Some(filter));
+        self.hit(at, Hit::WildcardFilters, filter);
         match self.live(at).map(|live| live.session.version) {
             Some(ProtocolVersion::V5) => Err(ReasonCode::QUOTA_EXCEEDED),
             _ => Ok((granted, None)),

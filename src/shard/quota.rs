@@ -10,8 +10,6 @@ use crate::time::Millis;
 pub(super) struct Pace {
     since: Millis,
     count: u32,
-    /// It was told in the log.
-    warned: bool,
 }
 
 impl Pace {
@@ -44,7 +42,7 @@ impl Shard {
     pub(super) fn warn_of_pace(&mut self, at: u32) {
         let Some(live) = self.live(at) else { return };
         live.tenant.usage.hit(Hit::ClientTps);
-        if std::mem::replace(&mut live.conn.pace.warned, true) {
+        if !live.conn.is_first(Hit::ClientTps) {
             return;
         }
         let most = live.tenant.limits.client_tps;

@@ -140,7 +140,7 @@ impl Shard {
             return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
         };
         if live.session.subscriptions.len() >= most && !live.session.subscriptions.contains(&filter) {
-            self.hit(at, &tenant, Hit::ClientSubscriptions, Some(&asked.filter));
+            self.hit(at, Hit::ClientSubscriptions, &asked.filter);
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
         let decision = decided.unwrap_or_else(|| self.may_subscribe(at, &filter, asked.qos));
@@ -181,7 +181,7 @@ impl Shard {
         };
         let new = !live.session.subscriptions.contains(&filter);
         if new && !tenant.usage.subscriptions.enter(most) {
-            self.hit(at, &tenant, Hit::Subscriptions, Some(&asked.filter));
+            self.hit(at, Hit::Subscriptions, &asked.filter);
             return Ok(Err(ReasonCode::QUOTA_EXCEEDED));
         }
         let most = tenant.limits.wildcard_filters;
@@ -192,20 +192,17 @@ impl Shard {
             if new {
                 tenant.usage.subscriptions.leave(1);
             }
-            return Ok(self.wildcard_without_effect(at, &tenant, &asked.filter, options.qos));
+            return Ok(self.wildcard_without_effect(at, &asked.filter, options.qos));
         }
-        self.make_parent_of(&tenant, filter.filter());
-        let Some(live) = self.live(at) else {
-            return Ok(Err(ReasonCode::UNSPECIFIED_ERROR));
-        };
-        let existed = live.session.subscriptions.insert(filter.clone(), options);
-        if !existed {
+        live.session.subscriptions.insert(filter.clone(), options);
+        if new {
             self.metrics.subscriptions.add(1);
         }
+        self.make_parent_of(&tenant, filter.filter());
         // Retain Handling 0 always, 1 only for a new subscription, 2 never [MQTT-3.3.1-9..11]; a shared one never.
         let brings = match asked.retain_handling {
             0 => true,
-            1 => !existed,
+            1 => new,
             _ => false,
         };
         let brings = brings && filter.share_name().is_none();
