@@ -6,6 +6,7 @@
 //! *Invariant*: no code outside this module assumes that a future of the store is ready at once, nor that there is
 //! one node.
 
+pub mod durable;
 pub mod memory;
 pub mod registry;
 
