@@ -19,6 +19,7 @@ mod mqtt;
 mod problem;
 mod product;
 mod server;
+mod store;
 mod terms;
 pub mod tls;
 mod tree;
@@ -46,6 +47,7 @@ pub use product::{
     Characters, ClientIds, Duplicate, Lifetime, OnExcess, OnRefusal, ParentTopics, ProductConfig,
 };
 pub use server::{AdminConfig, EndpointsConfig, LogConfig, LogFormat, ServerConfig, UnknownHost};
+pub use store::{Engine, FsyncPolicy, StoreConfig};
 pub use terms::Terms;
 
 /// The configuration that ships with Dunlin: the demo instance. Served when there is no file.
@@ -60,6 +62,8 @@ const ADMIN_SOCKET: &str = "dunlin.sock";
 pub struct Config {
     /// `[server]`: shards, data folder, stopping.
     pub server: ServerConfig,
+    /// `[store]`: sessions, offline and retained messages.
+    pub store: StoreConfig,
     /// `[listeners.NAME]` as written; [`Config::listeners`] gives those to open.
     pub listeners: BTreeMap<String, ListenerConfig>,
     /// `[limits]`.

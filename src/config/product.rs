@@ -1,7 +1,11 @@
 //! `[product]`: what the hosted product asks of its clients beyond MQTT. Each restriction is a setting; `dunlin.open.toml` has
 //! them all off.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+
+use super::humane;
 
 /// `[product]`. The defaults are the product's behaviour. An instance may set any of it for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -40,6 +44,10 @@ pub struct ProductConfig {
     pub p2p: bool,
     /// Whether subscribers of a filter that matches a P2P topic get the message as well. Default: false.
     pub p2p_to_subscribers: bool,
+    /// How long a message is stored before it counts as an offline message, in metrics and in what operators are told. A client
+    /// that comes gets everything at once all the same. Default: "10s".
+    #[serde(with = "humane::duration")]
+    pub offline_visible_after: Duration,
 }
 
 impl Default for ProductConfig {
@@ -57,6 +65,7 @@ impl Default for ProductConfig {
             mqtt5: true,
             p2p: true,
             p2p_to_subscribers: false,
+            offline_visible_after: Duration::from_secs(10),
         }
     }
 }

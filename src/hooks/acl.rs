@@ -83,7 +83,6 @@ impl Acl {
     }
 }
 
-#[cfg(test)]
 impl Acl {
     /// The rules as a policy writes them.
     pub(super) fn written(&self) -> Vec<Vec<String>> {

@@ -38,7 +38,8 @@ pub struct Client {
 }
 
 /// What TLS told of a client: its certificate, if it showed one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct TlsInfo {
     /// The subject's common name.
     pub cn: Option<String>,

@@ -23,6 +23,7 @@ mod breaker;
 mod cache;
 mod chain;
 mod client;
+mod client_stored;
 mod codes;
 mod counters;
 pub mod credentials;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use crate::names;
 pub use quota::{Purse, Quota, weight};
-pub use usage::{Count, Hit, Usage};
+pub use usage::{Count, Hit, Total, Usage};
 
 /// The id of an instance, such as `mqtt-cn-dunlindemo`. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

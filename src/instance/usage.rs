@@ -87,6 +87,8 @@ pub struct Usage {
     pub subscriptions: Count,
     /// What is published and delivered in a second.
     pub quota: Quota,
+    /// Stored messages that had to make room, or were too old.
+    pub evicted: Total,
     hits: [AtomicU64; Hit::ALL.len()],
 }
 
@@ -104,6 +106,23 @@ impl Usage {
         self.hits
             .get(hit as usize)
             .map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// How many there have been.
+#[derive(Debug, Default)]
+pub struct Total(AtomicU64);
+
+impl Total {
+    /// So many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

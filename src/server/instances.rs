@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::settings;
-use crate::config::{Config, Edition, InstanceConfig, Limits, Terms};
+use crate::config::{Config, Edition, InstanceConfig, Terms};
 use crate::instance::{InstanceId, Usage, names};
 use crate::router::{P2pMode, SubscriptionIndex};
 use crate::shard::{Control, Endpoints, Shared, Tenant};
@@ -144,7 +144,7 @@ impl Instances {
         let lasting = self.lasting(id);
         let mode = p2p_mode(&terms);
         lasting.index.set_p2p(mode);
-        self.shared.store.limit_inboxes(id, inbox_limits(&terms.limits));
+        self.shared.store.limit_inboxes(id, inbox_limits(&terms));
         Ok(Tenant {
             id: id.clone(),
             number: lasting.number,
@@ -154,7 +154,7 @@ impl Instances {
             endpoints: self.endpoints(id.as_str(), configured, record.as_deref()),
             groups: Arc::new(names_of(kind::GROUP, configured.map(|instance| &instance.groups))),
             parents: Arc::new(names_of(kind::TOPIC, configured.map(|instance| &instance.topics))),
-            settings: settings::session(&terms),
+            settings: settings::session(&terms, self.config.store.grace),
             limits: terms.limits,
             product: terms.product,
             index: lasting.index,
@@ -360,10 +360,11 @@ fn p2p_mode(terms: &Terms) -> P2pMode {
     }
 }
 
-fn inbox_limits(limits: &Limits) -> InboxLimits {
-    let age = |age: std::time::Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+fn inbox_limits(terms: &Terms) -> InboxLimits {
+    let millis = |age: std::time::Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     InboxLimits {
-        messages_per_instance: limits.offline_messages,
-        age_ms: limits.offline_age.map_or(u64::MAX, age),
+        messages_per_instance: terms.limits.offline_messages,
+        age_ms: terms.limits.offline_age.map_or(u64::MAX, millis),
+        visible_after_ms: millis(terms.product.offline_visible_after),
     }
 }

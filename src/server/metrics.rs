@@ -96,7 +96,7 @@ impl InstanceMetrics {
             connections: tenant.usage.connections.get(),
             subscriptions: tenant.usage.subscriptions.get(),
             tps: tenant.usage.quota.taken(self.0.clock.now()),
-            kept: self.0.store.counts(&tenant.id),
+            kept: self.0.store.counts(&tenant.id, self.0.clock.now()),
         }
     }
 }

@@ -22,6 +22,7 @@ mod sys;
 mod wishes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -131,13 +132,18 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         observer_queue: OBSERVER_QUEUE,
         match_cache: MATCH_CACHE,
         home_seed: std::hash::RandomState::new(),
+        persistent: (0..count).map(|_| AtomicI64::new(0)).collect(),
     });
     let instances = Arc::new(Instances::open(config, &shared)?);
     let changes = registry.watch();
     let changes_of_authorities = registry.watch();
     let authorities = Registered::open(&shared, authorities);
+    let sessions = runtime
+        .block_on(shared.store.sessions())
+        .context("the stored sessions could not be read")?;
     let running = Running::start(
         &shared,
+        sessions,
         &generation,
         lanes,
         &metrics,

@@ -8,7 +8,7 @@ use crate::listener::GateSettings;
 use crate::session::Settings;
 use crate::shard::Limits;
 
-pub(super) fn session(terms: &Terms) -> Settings {
+pub(super) fn session(terms: &Terms, grace: Duration) -> Settings {
     let Terms {
         mqtt,
         limits,
@@ -38,6 +38,7 @@ pub(super) fn session(terms: &Terms) -> Settings {
         subscriptions: limits.subscriptions,
         outbox_bytes: limits.outbox_bytes,
         queue_messages: limits.queue_messages,
+        grace,
     }
 }
 

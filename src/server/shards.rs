@@ -14,6 +14,7 @@ use super::listeners::Socket;
 use crate::config::Config;
 use crate::connection;
 use crate::hooks::{Generation, ShardHooks};
+use crate::instance::SessionKey;
 use crate::listener::{Gate, accept_loop};
 use crate::message::MessageIds;
 use crate::metrics::{Metrics, ShardMetrics};
@@ -36,13 +37,17 @@ struct Parts {
     sockets: Vec<Socket>,
     gate: Arc<Gate>,
     ids: MessageIds,
+    /// The sessions that the store has for it.
+    sessions: Vec<SessionKey>,
     cpu: Option<usize>,
 }
 
 impl Running {
-    /// Starts all shards, and returns when every one of them serves.
+    /// Starts all shards, and returns when every one of them serves; each has its part of the stored `sessions` by then.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn start(
         shared: &Arc<Shared>,
+        sessions: Vec<SessionKey>,
         generation: &Arc<Generation>,
         lanes: Vec<UnboundedReceiver<Control>>,
         metrics: &Arc<Metrics>,
@@ -53,13 +58,20 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let mut threads = Vec::new();
         let mut started = Vec::new();
+        let mut homes: Vec<Vec<SessionKey>> = vec![Vec::new(); lanes.len()];
+        for key in sessions {
+            if let Some(home) = homes.get_mut(usize::from(shared.home(&key))) {
+                home.push(key);
+            }
+        }
         let boxes = mailboxes(lanes.len(), config.limits.mailbox);
         let cpus = if config.server.pin {
             allowed_cpus()
         } else {
             Vec::new()
         };
-        for (((id, lane), sockets), mailboxes) in (0u16..).zip(lanes).zip(sockets).zip(boxes) {
+        let of_shards = (0u16..).zip(lanes).zip(sockets).zip(boxes).zip(homes);
+        for ((((id, lane), sockets), mailboxes), sessions) in of_shards {
             let parts = Parts {
                 id,
                 shared: Arc::clone(shared),
@@ -71,6 +83,7 @@ impl Running {
                 gate: Arc::clone(gate),
                 ids: MessageIds::random()
                     .map_err(|error| anyhow::anyhow!("no randomness for Message IDs: {error}"))?,
+                sessions,
                 cpu: cpus.get(usize::from(id) % cpus.len().max(1)).copied(),
             };
             let (ready, is_ready) = oneshot::channel();
@@ -109,7 +122,7 @@ fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: wa
     };
     let local = LocalSet::new();
     let serving = local.run_until(async move {
-        let result = serve(parts);
+        let result = serve(parts).await;
         let serves = result.is_ok();
         let _nobody_waits = ready.send(result);
         if serves {
@@ -120,7 +133,7 @@ fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: wa
     // A half-alive broker is worse than none: `Running` sees a panic here when it joins.
 }
 
-fn serve(parts: Parts) -> anyhow::Result<()> {
+async fn serve(parts: Parts) -> anyhow::Result<()> {
     let Parts {
         id,
         shared,
@@ -131,6 +144,7 @@ fn serve(parts: Parts) -> anyhow::Result<()> {
         sockets,
         gate,
         ids,
+        sessions,
         ..
     } = parts;
     let hooks = ShardHooks::instantiate(&generation, &shared.hook_metrics, id, shared.observer_queue)?;
@@ -140,6 +154,9 @@ fn serve(parts: Parts) -> anyhow::Result<()> {
     spawn_local(shard::watch_timers(Rc::clone(&shard)));
     spawn_local(shard::run_observers(Rc::clone(&shard)));
     spawn_local(shard::run_effects(Rc::clone(&shard)));
+    shard::restore(&shard, &sessions)
+        .await
+        .context("the stored sessions could not be read")?;
     shard.borrow().start_policies();
     spawn_local(shard::read_control(Rc::clone(&shard), lane, connection::arrive));
     for socket in sockets {

@@ -1,12 +1,16 @@
 //! Messages to the client: into the window, into a queue, or back to the shard for the store.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
+use super::held::{At, Finished, Held, InStore, Receipt};
+use super::inflight::Again;
 use super::wire::{Head, Wires};
 use super::{SHARE_FROM, Session, Settings};
 use crate::codec::{self, ProtocolVersion, QoS};
 use crate::message::{Delivery, Publication};
-use crate::store::Unacknowledged;
+use crate::store::{InboxSeq, Page};
 use crate::time::Millis;
 
 /// How a message is to reach one receiver: what its subscriptions asked for, merged.
@@ -21,18 +25,31 @@ pub struct Receiver<'a> {
 }
 
 /// What became of a message for one receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Outcome {
     /// It is in the outbox.
     Sent,
     /// It waits in the session's memory.
     Queued,
-    /// It did not fit; the store's inbox is to keep it.
+    /// It is in the session's memory, and the store is to have it now as well. It is in flight if there is a packet id.
+    Keep(Rc<InStore>, Option<u16>),
+    /// The store's inbox is to keep it, and nobody else does.
     Store,
+    /// The same, and this is the first of them: what the session holds is older and has to be in the store before it.
+    Spill,
     /// It is gone, and this is why.
     Dropped(DropReason),
     /// The client does not keep up and its session cannot wait: end the connection with 0x97.
     Overflow,
+}
+
+/// What [`Session::pump`] has to tell.
+#[derive(Debug)]
+pub enum Pumped {
+    /// A message is over without having been sent.
+    Dropped(DropReason, Finished),
+    /// A QoS 2 message of the inbox is to go out under this packet id, once the store knows it.
+    Reserved(InboxSeq, u16),
 }
 
 /// Why a message was not delivered, as the metrics count it.
@@ -47,7 +64,8 @@ pub enum DropReason {
 }
 
 impl Session {
-    /// Takes one message for this client. `shared` tells that others get it too, so its encoded form is worth keeping.
+    /// Takes one message for this client. `receipt` gives the receipt that whoever waits for the message is settled with, and
+    /// is asked only where the session keeps it.
     #[inline]
     pub fn deliver(
         &mut self,
@@ -56,11 +74,12 @@ impl Session {
         wires: &mut Wires,
         now: Millis,
         settings: &Settings,
+        receipt: &mut dyn FnMut() -> Option<Receipt>,
     ) -> Outcome {
         let room = self.outbox.len() < settings.outbox_bytes;
         if receiver.qos == QoS::AtMostOnce {
             if room && self.queue_qos0.is_empty() {
-                return self.send(publication, receiver, wires, now);
+                return self.send(publication, receiver, wires, now, None);
             }
             self.queue_qos0.push_back(to_delivery(publication, receiver));
             if self.queue_qos0.len() > settings.queue_messages {
@@ -69,41 +88,178 @@ impl Session {
             }
             return Outcome::Queued;
         }
-        // In the product nothing of QoS 2 waits for anybody beyond the connection.
-        let storable = self.is_persistent() && (receiver.qos < QoS::ExactlyOnce || settings.qos2_offline);
-        // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
-        if self.spilled && storable {
-            return Outcome::Store;
+        if self.is_storable(receiver.qos, settings) {
+            return self.deliver_stored(publication, receiver, wires, now, settings, receipt);
         }
         if room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum) {
-            return self.send(publication, receiver, wires, now);
+            // A session that ends with its connection never sends anything twice: nothing to keep.
+            let keep = self.is_persistent() || self.keep_sent;
+            let held = keep.then(|| Box::new(Held::alone(to_delivery(publication, receiver))));
+            return self.send(publication, receiver, wires, now, held);
         }
         if self.queue.len() >= settings.queue_messages {
-            if storable {
-                self.spilled = true;
-                return Outcome::Store;
-            }
             return Outcome::Overflow;
         }
-        self.queue.push_back(to_delivery(publication, receiver));
+        self.queue
+            .push_back(Held::alone(to_delivery(publication, receiver)));
         Outcome::Queued
     }
 
-    /// Takes a retained message that a new subscription brings.
-    pub fn deliver_retained(&mut self, delivery: Delivery) {
-        self.retained.push_back(delivery);
+    /// Whether messages of this QoS outlive the connection: in the product nothing of QoS 2 does.
+    #[inline]
+    #[must_use]
+    pub fn is_storable(&self, qos: QoS, settings: &Settings) -> bool {
+        self.is_persistent() && (qos == QoS::AtLeastOnce || qos == QoS::ExactlyOnce && settings.qos2_offline)
     }
 
-    /// Puts messages of the inbox behind those that wait; the shard asks for them when [`Self::wants_inbox`].
-    pub fn take_from_inbox(&mut self, deliveries: impl Iterator<Item = Delivery>, more: bool) {
-        self.queue.extend(deliveries);
-        self.spilled = more;
+    /// The same for a message that must not be lost: it waits for its acknowledgement here, or in the store.
+    fn deliver_stored(
+        &mut self,
+        publication: &Publication<'_>,
+        receiver: Receiver<'_>,
+        wires: &mut Wires,
+        now: Millis,
+        settings: &Settings,
+        receipt: &mut dyn FnMut() -> Option<Receipt>,
+    ) -> Outcome {
+        // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
+        if self.spilled {
+            self.more_came = true;
+            return Outcome::Store;
+        }
+        if self.queue.len() >= settings.queue_messages {
+            self.spilled = true;
+            return Outcome::Spill;
+        }
+        self.newest = self.newest.wrapping_add(1);
+        // The client must never be sent a QoS 2 packet id that is forgotten in a crash: another message could get it, and the
+        // client would take that for the first one.
+        let at_once = self.slow || settings.grace.is_zero() || receiver.qos == QoS::ExactlyOnce;
+        let mut held = Held {
+            delivery: to_delivery(publication, receiver),
+            receipt: None,
+            in_store: at_once.then(InStore::asked),
+            number: self.newest,
+        };
+        let keep = |sent: Option<u16>| move |in_store| Outcome::Keep(in_store, sent);
+        let in_store = held.in_store.clone();
+        let room = self.outbox.len() < settings.outbox_bytes;
+        if !(room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum)) {
+            if !at_once {
+                held.receipt = receipt();
+                self.wants_grace = !self.graced && held.receipt.is_some();
+            }
+            self.queue.push_back(held);
+            return in_store.map_or(Outcome::Queued, keep(None));
+        }
+        if receiver.qos == QoS::ExactlyOnce {
+            let id = self.inflight.reserve(Box::new(held));
+            return in_store.map_or(Outcome::Queued, keep(Some(id)));
+        }
+        let outcome = self.send(publication, receiver, wires, now, Some(Box::new(held)));
+        match (&outcome, in_store) {
+            (Outcome::Sent, Some(in_store)) => Outcome::Keep(in_store, Some(self.inflight.last_id())),
+            (Outcome::Sent, None) => {
+                if let Some(held) = self.inflight.last_held() {
+                    held.receipt = receipt();
+                    self.wants_grace = !self.graced && held.receipt.is_some();
+                }
+                outcome
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Takes a retained message that a new subscription brings. Answers with where the store is to have it, if it must
+    /// before it is sent.
+    pub fn deliver_retained(&mut self, delivery: Delivery, settings: &Settings) -> Option<Rc<InStore>> {
+        let in_store = (delivery.qos == QoS::ExactlyOnce && self.is_storable(delivery.qos, settings))
+            .then(InStore::asked);
+        self.newest = self.newest.wrapping_add(1);
+        self.retained.push_back(Held {
+            delivery,
+            receipt: None,
+            in_store: in_store.clone(),
+            number: self.newest,
+        });
+        in_store
+    }
+
+    /// A message has begun to wait for its acknowledgement, and nobody looks after it.
+    #[inline]
+    #[must_use]
+    pub fn wants_grace(&self) -> bool {
+        self.wants_grace
+    }
+
+    /// Somebody does from now on; answers with the number of the newest message.
+    pub fn begin_grace(&mut self) -> u32 {
+        self.wants_grace = false;
+        self.graced = true;
+        self.newest
+    }
+
+    /// Nobody does any more.
+    pub fn end_grace(&mut self) {
+        self.graced = false;
+    }
+
+    /// From where on the inbox is to be read: after this.
+    pub fn begin_reading(&mut self) -> InboxSeq {
+        self.reading = true;
+        self.more_came = false;
+        self.cursor
+    }
+
+    /// Something that the page on its way does not show has gone into the inbox.
+    pub fn inbox_grew(&mut self) {
+        self.more_came = true;
+    }
+
+    /// Puts a page of the inbox behind what waits. `ask` says what becomes of each message; nothing, if it is not to be sent.
+    /// Answers with the places of those.
+    pub fn take_page(
+        &mut self,
+        page: Page,
+        mut ask: impl FnMut(Delivery) -> Option<Delivery>,
+    ) -> Vec<InboxSeq> {
+        let mut refused = Vec::new();
+        for (seq, delivery) in page.deliveries {
+            let asked = ask(delivery);
+            if self.ahead.remove(&seq) {
+                continue;
+            }
+            match asked {
+                Some(delivery) => self.queue.push_back(Held::of_inbox(seq, delivery)),
+                None => refused.push(seq),
+            }
+        }
+        self.reading = false;
+        self.cursor = self.cursor.max(page.upto);
+        let cursor = self.cursor;
+        self.ahead.retain(|seq| *seq > cursor);
+        self.spilled = page.more || self.more_came;
+        refused
+    }
+
+    /// The store has put a message that is held here, or was, at this place.
+    pub fn stored_at(&mut self, seq: InboxSeq) {
+        if self.spilled {
+            if seq > self.cursor {
+                self.ahead.insert(seq);
+            }
+        } else {
+            self.cursor = self.cursor.max(seq);
+        }
     }
 
     /// Nothing older than the inbox waits in memory any more, and the window could take something.
     #[must_use]
     pub fn wants_inbox(&self) -> bool {
-        self.spilled && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum)
+        self.spilled
+            && !self.reading
+            && self.queue.is_empty()
+            && self.inflight.has_room(self.link.receive_maximum)
     }
 
     /// Does anything wait that [`Self::pump`] might move?
@@ -114,39 +270,42 @@ impl Session {
             || self.inflight.has_unsent()
     }
 
-    /// Moves what waits into the outbox, as far as window and outbox let; counts what had to be dropped.
+    /// Moves what waits into the outbox, as far as window and outbox let; tells what else is to be done.
     pub fn pump(
         &mut self,
         wires: &mut Wires,
         now: Millis,
         settings: &Settings,
-        mut dropped: impl FnMut(DropReason),
+        mut tell: impl FnMut(Pumped),
     ) {
         if self.inflight.has_unsent() {
-            self.resend(wires, now);
+            self.resend(wires, now, &mut tell);
         }
         while self.outbox.len() < settings.outbox_bytes {
             let window = self.inflight.has_room(self.link.receive_maximum);
+            let may_go = |held: &&Held| held.delivery.qos == QoS::AtMostOnce || window && !held.waits_for_store();
             // Retained messages first: a subscriber wants the last known state before the next change of it.
-            let delivery = if self
-                .retained
-                .front()
-                .is_some_and(|d| window || d.qos == QoS::AtMostOnce)
-            {
+            let held = if self.retained.front().is_some_and(|held| may_go(&held)) {
                 self.retained.pop_front()
-            } else if window && !self.queue.is_empty() {
+            } else if self.queue.front().is_some_and(|held| may_go(&held)) {
                 self.queue.pop_front()
             } else {
-                self.queue_qos0.pop_front()
+                self.queue_qos0.pop_front().map(Held::alone)
             };
-            let Some(delivery) = delivery else { return };
-            if let Outcome::Dropped(reason) = self.send_queued(&delivery, wires, now) {
-                dropped(reason);
-            }
+            let Some(held) = held else { return };
+            self.pump_one(held, wires, now, &mut tell);
         }
     }
 
-    fn send_queued(&mut self, delivery: &Delivery, wires: &mut Wires, now: Millis) -> Outcome {
+    fn pump_one(&mut self, held: Held, wires: &mut Wires, now: Millis, tell: &mut impl FnMut(Pumped)) {
+        let known = held.in_store.as_ref().map(|in_store| in_store.at());
+        if held.delivery.qos == QoS::ExactlyOnce
+            && let Some(At::Here(seq)) = known
+        {
+            let id = self.inflight.reserve(Box::new(held));
+            return tell(Pumped::Reserved(seq, id));
+        }
+        let delivery = held.delivery.clone();
         let publication = Publication::of(&delivery.message);
         let receiver = Receiver {
             qos: delivery.qos,
@@ -154,19 +313,71 @@ impl Session {
             subscription_ids: &delivery.subscription_ids,
         };
         wires.reset();
-        self.send(&publication, receiver, wires, now)
+        let keep = delivery.qos > QoS::AtMostOnce && (self.is_persistent() || self.keep_sent);
+        let mut held = Some(Box::new(held));
+        let given = if keep { held.take() } else { None };
+        if let Outcome::Dropped(reason) = self.send_or(&publication, receiver, wires, now, given, &mut held) {
+            tell(Pumped::Dropped(reason, Finished::of(held, false)));
+        }
     }
 
-    /// Encodes into the outbox; QoS 1 and 2 enter the window.
+    /// The store knows the packet id of this QoS 2 message: it goes out.
+    pub fn send_reserved(&mut self, packet_id: u16, wires: &mut Wires, now: Millis) -> Option<(DropReason, Finished)> {
+        let delivery = self.inflight.send_reserved(packet_id)?.clone();
+        let publication = Publication::of(&delivery.message);
+        let receiver = Receiver {
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_ids: &delivery.subscription_ids,
+        };
+        let head = Head {
+            qos: delivery.qos,
+            dup: false,
+            retain: delivery.retain,
+            packet_id,
+        };
+        let Ok(expiry) = publication.remaining_expiry(now) else {
+            return Some((DropReason::Expired, self.inflight.give_up(packet_id)));
+        };
+        if !self.fits(&publication, receiver, head, expiry) {
+            return Some((DropReason::TooLarge, self.inflight.give_up(packet_id)));
+        }
+        wires.reset();
+        self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
+        None
+    }
+
+    /// Encodes into the outbox; QoS 1 and 2 enter the window, with what is to be kept of them.
+    #[inline]
     fn send(
         &mut self,
         publication: &Publication<'_>,
         receiver: Receiver<'_>,
         wires: &mut Wires,
         now: Millis,
+        held: Option<Box<Held>>,
     ) -> Outcome {
+        self.send_or(publication, receiver, wires, now, held, &mut None)
+    }
+
+    /// The same; what was to be kept of a message that is dropped is handed `back`.
+    fn send_or(
+        &mut self,
+        publication: &Publication<'_>,
+        receiver: Receiver<'_>,
+        wires: &mut Wires,
+        now: Millis,
+        held: Option<Box<Held>>,
+        back: &mut Option<Box<Held>>,
+    ) -> Outcome {
+        let mut give_back = |held: Option<Box<Held>>| {
+            if held.is_some() {
+                *back = held;
+            }
+        };
         // [MQTT-3.3.2-6]: what is left of its life, not what it began with.
         let Ok(message_expiry) = publication.remaining_expiry(now) else {
+            give_back(held);
             return Outcome::Dropped(DropReason::Expired);
         };
         let mut head = Head {
@@ -180,13 +391,11 @@ impl Session {
         if (huge || self.link.maximum_packet_size < u32::MAX)
             && !self.fits(publication, receiver, head, message_expiry)
         {
+            give_back(held);
             return Outcome::Dropped(DropReason::TooLarge);
         }
         if receiver.qos > QoS::AtMostOnce {
-            // A session that ends with its connection never sends anything twice: nothing to keep.
-            let keep = self.is_persistent() || self.keep_sent;
-            let kept = keep.then(|| Box::new(to_delivery(publication, receiver)));
-            head.packet_id = self.inflight.send(receiver.qos, kept);
+            head.packet_id = self.inflight.send(receiver.qos, held);
         }
         self.encode(
             publication,
@@ -200,16 +409,30 @@ impl Session {
 
     /// Sends again what was unacknowledged when the last connection ended, as much of it as the client takes at a time:
     /// same ids, same order, DUP [MQTT-4.4.0-1].
-    pub fn resend(&mut self, wires: &mut Wires, now: Millis) {
-        while let Some((packet_id, state)) = self.inflight.resend(self.link.receive_maximum) {
-            match state {
-                Unacknowledged::Pubrel => self.send_pubrel(packet_id),
-                Unacknowledged::Publish(delivery) => self.resend_publish(packet_id, &delivery, wires, now),
+    pub fn resend(&mut self, wires: &mut Wires, now: Millis, tell: &mut impl FnMut(Pumped)) {
+        while let Some((packet_id, again)) = self.inflight.resend(self.link.receive_maximum) {
+            let delivery = match again {
+                Again::Pubrel => None,
+                Again::Publish(delivery) => Some(delivery.clone()),
+            };
+            match delivery {
+                None => self.send_pubrel(packet_id),
+                Some(delivery) => {
+                    if let Some(over) = self.resend_publish(packet_id, &delivery, wires, now) {
+                        tell(Pumped::Dropped(DropReason::TooLarge, over));
+                    }
+                }
             }
         }
     }
 
-    fn resend_publish(&mut self, packet_id: u16, delivery: &Delivery, wires: &mut Wires, now: Millis) {
+    fn resend_publish(
+        &mut self,
+        packet_id: u16,
+        delivery: &Delivery,
+        wires: &mut Wires,
+        now: Millis,
+    ) -> Option<Finished> {
         let publication = Publication::of(&delivery.message);
         let receiver = Receiver {
             qos: delivery.qos,
@@ -224,13 +447,13 @@ impl Session {
             retain: delivery.retain,
             packet_id,
         };
-        if self.fits(&publication, receiver, head, expiry) {
-            wires.reset();
-            self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
-        } else {
+        if !self.fits(&publication, receiver, head, expiry) {
             // [MQTT-3.1.2-25]: as if it had been delivered.
-            self.inflight.give_up(packet_id);
+            return Some(self.inflight.give_up(packet_id));
         }
+        wires.reset();
+        self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
+        None
     }
 
     fn fits(

@@ -3,10 +3,12 @@
 //! Packet ids are handed out in turn, so the window is a ring: an acknowledgement finds its message by subtraction.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
+use super::held::{At, Finished, Held, InStore};
 use crate::codec::QoS;
 use crate::message::Delivery;
-use crate::store::Unacknowledged;
+use crate::store::{InboxSeq, Unacknowledged};
 
 /// There are this many packet ids: 1 to 65,535 [MQTT-2.2.1-3].
 const IDS: u32 = 65_535;
@@ -20,25 +22,85 @@ enum Place {
     /// Acknowledged; waits for those before it to leave the ring.
     Done,
     /// PUBLISH is out. What it held is kept only if the session can outlive the connection.
-    Publish { qos: QoS, kept: Option<Box<Delivery>> },
+    Publish { qos: QoS, kept: Option<Box<Held>> },
+    /// PUBLISH of QoS 2 goes out when the store knows that this packet id is its.
+    Reserved { kept: Box<Held> },
+    /// PUBREC has come, and PUBREL goes out when the store knows it.
+    Releasing {
+        kept: Option<Box<Held>>,
+        in_store: Rc<InStore>,
+    },
     /// PUBREL is out. What was delivered is kept for those who are told of the end of it.
-    Pubrel { kept: Option<Box<Delivery>> },
+    Pubrel {
+        kept: Option<Box<Held>>,
+        in_store: Option<Rc<InStore>>,
+    },
+}
+
+/// What is to be sent again of an earlier connection.
+pub enum Again<'a> {
+    /// PUBLISH, with DUP.
+    Publish(&'a Delivery),
+    /// PUBREL.
+    Pubrel,
+}
+
+/// What a PUBREC asks for.
+#[derive(Debug)]
+pub enum Pubrec {
+    /// PUBREL is to be sent.
+    Pubrel,
+    /// The store is to know first.
+    Release(InboxSeq),
+    /// Nothing: it is known already, and PUBREL is about to go.
+    Waits,
+    /// The client refused the message: it is over.
+    Over(Finished),
 }
 
 impl Place {
     /// What is to be done about it on another connection. Nothing, if what it held was not kept.
-    fn unacknowledged(&self) -> Option<Unacknowledged> {
+    fn again(&self) -> Option<Again<'_>> {
         match self {
             Self::Done => None,
-            Self::Publish { kept, .. } => kept.as_deref().cloned().map(Unacknowledged::Publish),
-            Self::Pubrel { .. } => Some(Unacknowledged::Pubrel),
+            Self::Publish { kept, .. } => kept.as_ref().map(|held| Again::Publish(&held.delivery)),
+            Self::Reserved { kept } => Some(Again::Publish(&kept.delivery)),
+            Self::Releasing { .. } | Self::Pubrel { .. } => Some(Again::Pubrel),
         }
     }
 
-    fn kept(self) -> Option<Box<Delivery>> {
+    fn held(&self) -> Option<&Held> {
         match self {
-            Self::Publish { kept, .. } | Self::Pubrel { kept } => kept,
-            Self::Done => None,
+            Self::Publish { kept, .. } => kept.as_deref(),
+            Self::Reserved { kept } => Some(kept),
+            Self::Done | Self::Releasing { .. } | Self::Pubrel { .. } => None,
+        }
+    }
+
+    fn held_mut(&mut self) -> Option<&mut Held> {
+        match self {
+            Self::Publish { kept, .. } => kept.as_deref_mut(),
+            Self::Reserved { kept } => Some(kept),
+            Self::Done | Self::Releasing { .. } | Self::Pubrel { .. } => None,
+        }
+    }
+
+    /// It is over.
+    fn finished(self, arrived: bool) -> Finished {
+        match self {
+            Self::Done => Finished::of(None, arrived),
+            Self::Publish { kept, .. } => Finished::of(kept, arrived),
+            Self::Reserved { kept } => Finished::of(Some(kept), arrived),
+            Self::Releasing { kept, in_store } => Finished {
+                held: kept,
+                arrived,
+                in_store: Some(in_store),
+            },
+            Self::Pubrel { kept, in_store } => Finished {
+                held: kept,
+                arrived,
+                in_store,
+            },
         }
     }
 }
@@ -110,14 +172,137 @@ impl Inflight {
 
     /// Takes a packet id for a message that goes out now. Ask [`Self::has_room`] first.
     #[inline]
-    pub fn send(&mut self, qos: QoS, kept: Option<Box<Delivery>>) -> u16 {
+    pub fn send(&mut self, qos: QoS, kept: Option<Box<Held>>) -> u16 {
+        self.take_id(Place::Publish { qos, kept })
+    }
+
+    /// Takes a packet id for a QoS 2 message that goes out as soon as the store knows that the id is its.
+    pub fn reserve(&mut self, kept: Box<Held>) -> u16 {
+        self.take_id(Place::Reserved { kept })
+    }
+
+    #[inline]
+    fn take_id(&mut self, place: Place) -> u16 {
         if self.ring.len() > self.longest() || !self.carried.is_empty() {
             self.step_over();
         }
         let id = self.id_at(self.ring.len());
-        self.ring.push_back(Place::Publish { qos, kept });
+        self.ring.push_back(place);
         self.out += 1;
         id
+    }
+
+    /// The store knows the id of this message, and it goes out now. `None` if there is no such message.
+    pub fn send_reserved(&mut self, id: u16) -> Option<&Delivery> {
+        let place = self.place(id).ok()?;
+        let Place::Reserved { .. } = place else { return None };
+        if let Place::Reserved { kept } = std::mem::replace(place, Place::Done) {
+            *place = Place::Publish {
+                qos: QoS::ExactlyOnce,
+                kept: Some(kept),
+            };
+        }
+        place.held().map(|held| &held.delivery)
+    }
+
+    /// The store knows that PUBREC has come for this id: whether PUBREL is to go out.
+    pub fn release(&mut self, id: u16) -> bool {
+        let Ok(place) = self.place(id) else { return false };
+        match std::mem::replace(place, Place::Done) {
+            Place::Releasing { kept, in_store } => {
+                *place = Place::Pubrel {
+                    kept,
+                    in_store: Some(in_store),
+                };
+                true
+            }
+            other => {
+                *place = other;
+                false
+            }
+        }
+    }
+
+    /// All messages that are held, in the order of sending, with their packet ids.
+    pub fn held(&self) -> impl Iterator<Item = (u16, &Held)> {
+        let carried = self.carried.iter().map(|carried| (carried.id, &carried.place));
+        let ring = self
+            .ring
+            .iter()
+            .enumerate()
+            .map(|(offset, place)| (self.id_at(offset), place));
+        carried
+            .chain(ring)
+            .filter_map(|(id, place)| Some((id, place.held()?)))
+    }
+
+    /// The same, to be changed.
+    pub fn held_mut(&mut self) -> impl Iterator<Item = (u16, &mut Held)> {
+        let first = self.first_id;
+        let carried = self
+            .carried
+            .iter_mut()
+            .map(|carried| (carried.id, &mut carried.place));
+        let ring = self
+            .ring
+            .iter_mut()
+            .enumerate()
+            .map(move |(offset, place)| (id_from(first, offset), place));
+        carried
+            .chain(ring)
+            .filter_map(|(id, place)| Some((id, place.held_mut()?)))
+    }
+
+    /// The packet id that was taken last.
+    #[must_use]
+    pub fn last_id(&self) -> u16 {
+        self.id_at(self.ring.len().saturating_sub(1))
+    }
+
+    /// What is held of the message that was sent last.
+    pub fn last_held(&mut self) -> Option<&mut Held> {
+        self.ring.back_mut()?.held_mut()
+    }
+
+    /// Nothing is out that is not acknowledged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.out == 0 && self.unsent == 0
+    }
+
+    /// Lets go what `keep` does not want; answers with what it was.
+    pub fn retain(&mut self, keep: impl Fn(QoS) -> bool) -> Vec<Finished> {
+        let places = std::mem::take(&mut self.carried).into_iter();
+        let next_id = self.next_id();
+        let places = places.map(|carried| (carried.id, carried.place));
+        let first = self.first_id;
+        let ring = std::mem::take(&mut self.ring).into_iter().enumerate();
+        let ring = ring.map(|(offset, place)| (id_from(first, offset), place));
+        let mut over = Vec::new();
+        let mut kept = VecDeque::new();
+        for (id, place) in places.chain(ring) {
+            let qos = match &place {
+                Place::Done => continue,
+                Place::Publish { qos, .. } => *qos,
+                _ => QoS::ExactlyOnce,
+            };
+            if keep(qos) {
+                kept.push_back(Carried {
+                    id,
+                    place,
+                    sent: false,
+                });
+            } else {
+                over.push(place.finished(false));
+            }
+        }
+        *self = Self {
+            unsent: kept.len(),
+            carried: kept,
+            first_id: next_id,
+            ..Self::default()
+        };
+        over
     }
 
     /// Keeps one message that is never acknowledged from holding up all ids behind it: it is carried apart, and its id is
@@ -153,33 +338,34 @@ impl Inflight {
     }
 
     /// The next message of an earlier connection that may go out again: same id, same order [MQTT-4.4.0-1].
-    pub fn resend(&mut self, receive_maximum: u16) -> Option<(u16, Unacknowledged)> {
+    pub fn resend(&mut self, receive_maximum: u16) -> Option<(u16, Again<'_>)> {
         if self.out >= receive_maximum {
             return None;
         }
         let at = self.carried.len().checked_sub(self.unsent)?;
         let carried = self.carried.get_mut(at)?;
-        let state = carried.place.unacknowledged()?;
         carried.sent = true;
         self.unsent -= 1;
         self.out += 1;
-        Some((carried.id, state))
+        Some((carried.id, carried.place.again()?))
     }
 
     /// The message of this id will never be acknowledged: it cannot be sent on this connection.
-    pub fn give_up(&mut self, id: u16) {
-        if let Ok(place) = self.place(id) {
-            *place = Place::Done;
-            self.finish(id);
-        }
+    pub fn give_up(&mut self, id: u16) -> Finished {
+        let Ok(place) = self.place(id) else {
+            return Finished::default();
+        };
+        let over = std::mem::replace(place, Place::Done);
+        self.finish(id);
+        over.finished(false)
     }
 
-    /// PUBACK: the message is delivered. Answers with it, if it was kept.
+    /// PUBACK: the message is over; it `arrived`, or the client refused it. Answers with it, if it was kept.
     ///
     /// # Errors
     /// Nothing with this id awaits PUBACK.
     #[inline]
-    pub fn puback(&mut self, id: u16) -> Result<Option<Box<Delivery>>, AckError> {
+    pub fn puback(&mut self, id: u16, arrived: bool) -> Result<Finished, AckError> {
         let place = self.place(id)?;
         if !matches!(
             place,
@@ -192,60 +378,76 @@ impl Inflight {
         }
         let done = std::mem::replace(place, Place::Done);
         self.finish(id);
-        Ok(done.kept())
+        Ok(done.finished(arrived))
     }
 
     /// PUBREC: PUBREL is to follow, or, if the client `refused` it (reason code 0x80 and above), nothing [MQTT-4.3.3-4].
     ///
     /// # Errors
     /// Nothing with this id awaits PUBREC.
-    pub fn pubrec(&mut self, id: u16, refused: bool) -> Result<(), AckError> {
+    pub fn pubrec(&mut self, id: u16, refused: bool) -> Result<Pubrec, AckError> {
         let place = self.place(id)?;
-        match place {
+        let qos2 = matches!(
+            place,
             Place::Publish {
                 qos: QoS::ExactlyOnce,
                 ..
-            } if refused => *place = Place::Done,
+            }
+        );
+        if qos2 && refused {
+            let over = std::mem::replace(place, Place::Done);
+            self.finish(id);
+            return Ok(Pubrec::Over(over.finished(false)));
+        }
+        if refused {
+            return Err(AckError::WrongKind);
+        }
+        match std::mem::replace(place, Place::Done) {
             Place::Publish {
                 qos: QoS::ExactlyOnce,
                 kept,
             } => {
-                *place = Place::Pubrel { kept: kept.take() };
-                return Ok(());
+                let in_store = kept.as_ref().and_then(|held| held.in_store.clone());
+                match in_store.as_ref().map(|in_store| in_store.at()) {
+                    Some(At::Here(seq)) => {
+                        let in_store = in_store.unwrap_or_else(InStore::asked);
+                        *place = Place::Releasing { kept, in_store };
+                        Ok(Pubrec::Release(seq))
+                    }
+                    _ => {
+                        *place = Place::Pubrel { kept, in_store };
+                        Ok(Pubrec::Pubrel)
+                    }
+                }
             }
-            // A PUBREC that was sent again: PUBREL goes again.
-            Place::Pubrel { .. } if !refused => return Ok(()),
-            _ => return Err(AckError::WrongKind),
+            // A PUBREC that was sent again: PUBREL goes again, or is about to go.
+            other @ Place::Pubrel { .. } => {
+                *place = other;
+                Ok(Pubrec::Pubrel)
+            }
+            other @ Place::Releasing { .. } => {
+                *place = other;
+                Ok(Pubrec::Waits)
+            }
+            other => {
+                *place = other;
+                Err(AckError::WrongKind)
+            }
         }
-        self.finish(id);
-        Ok(())
     }
 
     /// PUBCOMP: the message is delivered, exactly once. Answers with it, if it was kept.
     ///
     /// # Errors
     /// Nothing with this id awaits PUBCOMP.
-    pub fn pubcomp(&mut self, id: u16) -> Result<Option<Box<Delivery>>, AckError> {
+    pub fn pubcomp(&mut self, id: u16) -> Result<Finished, AckError> {
         let place = self.place(id)?;
         if !matches!(place, Place::Pubrel { .. }) {
             return Err(AckError::WrongKind);
         }
         let done = std::mem::replace(place, Place::Done);
         self.finish(id);
-        Ok(done.kept())
-    }
-
-    /// What is unacknowledged, in the order of sending [MQTT-4.6.0-1].
-    pub fn unacknowledged(&self) -> impl Iterator<Item = (u16, Unacknowledged)> + '_ {
-        let carried = self.carried.iter().map(|carried| (carried.id, &carried.place));
-        let ring = self
-            .ring
-            .iter()
-            .enumerate()
-            .map(|(offset, place)| (self.id_at(offset), place));
-        carried
-            .chain(ring)
-            .filter_map(|(id, place)| Some((id, place.unacknowledged()?)))
+        Ok(done.finished(true))
     }
 
     /// The packet id that the next message gets, unless it is still in use.
@@ -254,17 +456,20 @@ impl Inflight {
         self.id_at(self.ring.len())
     }
 
-    /// The window as a record has it: all of it is to be sent again.
+    /// The window as the store has it: all of it is to be sent again.
     #[must_use]
-    pub fn restore(unacknowledged: Vec<(u16, Unacknowledged)>, next_id: u16) -> Self {
+    pub fn restore(unacknowledged: Vec<(u16, InboxSeq, Unacknowledged)>, next_id: u16) -> Self {
         let carried: VecDeque<Carried> = unacknowledged
             .into_iter()
-            .map(|(id, state)| {
+            .map(|(id, seq, state)| {
                 let place = match state {
-                    Unacknowledged::Pubrel => Place::Pubrel { kept: None },
+                    Unacknowledged::Pubrel => Place::Pubrel {
+                        kept: None,
+                        in_store: Some(InStore::here(seq)),
+                    },
                     Unacknowledged::Publish(delivery) => Place::Publish {
                         qos: delivery.qos,
-                        kept: Some(Box::new(delivery)),
+                        kept: Some(Box::new(Held::of_inbox(seq, delivery))),
                     },
                 };
                 Carried {
@@ -283,8 +488,7 @@ impl Inflight {
     }
 
     fn id_at(&self, offset: usize) -> u16 {
-        let id = (u32::from(self.first_id) - 1 + u32::try_from(offset).unwrap_or(0)) % IDS + 1;
-        u16::try_from(id).unwrap_or(1)
+        id_from(self.first_id, offset)
     }
 
     fn place(&mut self, id: u16) -> Result<&mut Place, AckError> {
@@ -329,6 +533,12 @@ impl Inflight {
     }
 }
 
+/// The packet id that stands `offset` places behind `first`.
+fn id_from(first: u16, offset: usize) -> u16 {
+    let id = (u32::from(first) - 1 + u32::try_from(offset).unwrap_or(0)) % IDS + 1;
+    u16::try_from(id).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,11 +552,11 @@ mod tests {
                 assert!(window.has_room(2));
                 assert_eq!(window.send(QoS::AtLeastOnce, None), expected, "round {round}");
                 assert!(!window.has_room(2));
-                window.puback(expected).unwrap();
+                window.puback(expected, true).unwrap();
             }
         }
         assert!(window.ring.len() < 3 * SLACK, "{}", window.ring.len());
-        window.puback(1).unwrap();
+        window.puback(1, true).unwrap();
         assert_eq!(window.out(), 0);
         assert_eq!(window.send(QoS::AtLeastOnce, None), 1);
     }
@@ -360,7 +570,7 @@ mod tests {
         }
         assert!(!window.has_room(u16::MAX));
         for id in 1..=65_534 {
-            window.puback(id).unwrap();
+            window.puback(id, true).unwrap();
         }
         assert_eq!(window.send(QoS::AtLeastOnce, None), 65_535);
     }
@@ -369,7 +579,7 @@ mod tests {
     fn qos_2_takes_both_steps_and_a_refusal_gives_the_slot_back() {
         let mut window = Inflight::default();
         let id = window.send(QoS::ExactlyOnce, None);
-        assert_eq!(window.puback(id).err(), Some(AckError::WrongKind));
+        assert_eq!(window.puback(id, true).err(), Some(AckError::WrongKind));
         assert_eq!(window.pubcomp(id).err(), Some(AckError::WrongKind));
         window.pubrec(id, false).unwrap();
         window.pubrec(id, false).unwrap();
@@ -378,12 +588,12 @@ mod tests {
         let id = window.send(QoS::ExactlyOnce, None);
         window.pubrec(id, true).unwrap();
         assert_eq!(window.out(), 0);
-        assert_eq!(window.puback(0).err(), Some(AckError::UnknownId));
+        assert_eq!(window.puback(0, true).err(), Some(AckError::UnknownId));
     }
 
     #[test]
     fn a_restored_window_is_sent_again_in_order_and_no_faster_than_the_client_takes_it() {
-        let pending = [65_534, 2, 7].map(|id| (id, Unacknowledged::Pubrel));
+        let pending = [65_534, 2, 7].map(|id| (id, InboxSeq(u64::from(id)), Unacknowledged::Pubrel));
         let mut window = Inflight::restore(pending.to_vec(), 7);
         assert!(!window.has_room(10) && window.has_unsent());
         assert_eq!(window.resend(1).map(|(id, _)| id), Some(65_534));
@@ -397,7 +607,7 @@ mod tests {
         assert_eq!(window.send(QoS::AtLeastOnce, None), 8);
         window.pubcomp(7).unwrap();
         assert_eq!(
-            window.unacknowledged().count(),
+            window.held().count(),
             0,
             "what was not kept is not sent again"
         );

@@ -8,6 +8,7 @@
 
 mod ack;
 mod deliver;
+mod held;
 mod inflight;
 mod negotiate;
 mod outbox;
@@ -21,13 +22,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use rustc_hash::FxBuildHasher;
 
 use crate::codec::{PacketType, ProtocolVersion, ReasonCode};
-use crate::message::Delivery;
+use crate::store::InboxSeq;
 use crate::topic::TopicName;
-pub use deliver::{DropReason, Outcome, Receiver, to_delivery};
-pub use inflight::Inflight;
+pub use deliver::{DropReason, Outcome, Pumped, Receiver, to_delivery};
+pub use held::{At, Finished, Held, InStore, Of, Receipt};
+pub use inflight::{Inflight, Pubrec};
 pub use negotiate::{Negotiated, Offer, Settings, negotiate};
 pub use outbox::{Outbox, SHARE_FROM};
 pub use publish::Inbound;
+pub use record::Leaving;
 pub use subscriptions::Subscriptions;
 pub use wire::Wires;
 
@@ -85,18 +88,34 @@ pub struct Session {
     pub outbox: Outbox,
     /// Somebody wants to be told what was acknowledged: keep it until then, even if it is never sent again.
     pub keep_sent: bool,
-    /// There is more for this session in the store's inbox, all of it newer than `queue`.
+    /// There is more for this session in the store's inbox than it holds itself.
     pub spilled: bool,
+    /// It acknowledges slowly: the store gets its messages at once, and no grace is given.
+    pub slow: bool,
+    /// A deadline is set for what waits to be acknowledged.
+    graced: bool,
+    /// Something waits to be acknowledged that its publisher waits for, and no deadline is set.
+    wants_grace: bool,
+    /// A page of the inbox is on its way.
+    pub reading: bool,
+    /// Something has gone into the inbox since the page on its way was asked for.
+    more_came: bool,
+    /// Everything of the inbox up to here is held here, or over.
+    cursor: InboxSeq,
+    /// What is held here, or over, and stands behind the cursor.
+    ahead: HashSet<InboxSeq, FxBuildHasher>,
+    /// The number of the newest message.
+    newest: u32,
     /// PUBLISH packets put into the outbox since somebody asked, by QoS.
     sent: [u64; 3],
     /// Sent with QoS 1 and 2, not acknowledged.
     inflight: Inflight,
     /// QoS 1 and 2 that wait for room in the window, oldest first.
-    queue: VecDeque<Delivery>,
+    queue: VecDeque<Held>,
     /// QoS 0 that waits for room in the outbox, oldest first.
-    queue_qos0: VecDeque<Delivery>,
+    queue_qos0: VecDeque<crate::message::Delivery>,
     /// Retained messages that a subscription brought, apart from the queues' limits since nobody would send them again.
-    retained: VecDeque<Delivery>,
+    retained: VecDeque<Held>,
     /// Inbound QoS 2 packet ids between PUBLISH and PUBREL [MQTT-4.3.3-10].
     received: HashSet<u16, FxBuildHasher>,
     /// Acknowledgements that cannot go yet.
@@ -119,6 +138,14 @@ impl Session {
             outbox: Outbox::default(),
             keep_sent: false,
             spilled: false,
+            slow: false,
+            graced: false,
+            wants_grace: false,
+            reading: false,
+            more_came: false,
+            cursor: InboxSeq(0),
+            ahead: HashSet::default(),
+            newest: 0,
             sent: [0; 3],
             inflight: Inflight::default(),
             queue: VecDeque::new(),

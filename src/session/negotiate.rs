@@ -51,6 +51,8 @@ pub struct Settings {
     pub outbox_bytes: usize,
     /// Messages that may wait for one connected client, for QoS 0 and for QoS 1 and 2 each.
     pub queue_messages: usize,
+    /// How long a client may take to acknowledge a message before the store gets it.
+    pub grace: std::time::Duration,
 }
 
 impl Settings {

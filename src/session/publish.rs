@@ -57,7 +57,13 @@ impl Session {
             None => Inbound::Named(publish.topic),
         };
         if publish.qos == QoS::ExactlyOnce && self.received.contains(&publish.packet_id) {
-            self.acknowledge(PacketType::Pubrec, publish.packet_id, ReasonCode::SUCCESS);
+            // One that has not settled yet is answered when it has.
+            let pending = |ack: &PendingAck| {
+                ack.packet_type == PacketType::Pubrec && ack.packet_id == publish.packet_id
+            };
+            if !self.pending_acks.iter().any(pending) {
+                self.acknowledge(PacketType::Pubrec, publish.packet_id, ReasonCode::SUCCESS);
+            }
             return Ok(Inbound::Duplicate);
         }
         if publish.qos > QoS::AtMostOnce
@@ -152,6 +158,12 @@ impl Session {
             self.pending_acks.pop_front();
             self.acknowledge(packet_type, packet_id, reason);
         }
+    }
+
+    /// The client waits for acknowledgements.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        !self.pending_acks.is_empty()
     }
 
     /// A QoS 2 message was not taken after all: when it is sent again, it is new.

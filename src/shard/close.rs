@@ -5,8 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use super::slot::{Absent, Live, Slot};
 use super::timers::Due;
 use super::will::PendingWill;
@@ -15,7 +13,7 @@ use crate::codec::{self, Disconnect, DisconnectProperties, ProtocolVersion, Reas
 use crate::hooks::Event;
 use crate::router::SubscriberId;
 use crate::session::{Close, Outbox};
-use crate::store::StoreError;
+use crate::store::SessionRecord;
 
 /// How long a connection that is over may take for its last bytes.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -122,7 +120,7 @@ impl Shard {
 
         let outbox = std::mem::take(&mut live.session.outbox);
         if live.session.is_persistent() && !live.tenant.settings.qos2_offline {
-            self.end_qos2(subscriber, &mut live);
+            self.end_qos2(at, subscriber, &mut live);
         }
         self.say_last_words(live.conn, outbox);
         let will = live.will.take().filter(|_| !politely);
@@ -138,6 +136,13 @@ impl Shard {
         } else {
             // Ended before its will is published: nobody of this session is to get or keep it any more.
             live.presence.set_online(false);
+            if live.presence.is_persistent() {
+                self.shared.count_persistent(self.id, -1);
+                // Who waits for it to have something waits in vain.
+                for over in live.session.end_all() {
+                    self.finished(at, over);
+                }
+            }
             self.end_session(at, &live.tenant, &live.session.subscriptions, live.revision.0 > 0);
             if let Some(will) = will {
                 self.publish_will(will, &live.client);
@@ -148,8 +153,11 @@ impl Shard {
     }
 
     /// What ends with the connection of a session that stays.
-    fn end_qos2(&mut self, subscriber: SubscriberId, live: &mut Live) {
-        let ended = live.session.end_qos2();
+    fn end_qos2(&mut self, at: u32, subscriber: SubscriberId, live: &mut Live) {
+        let (ended, over) = live.session.end_qos2();
+        for over in over {
+            self.finished(at, over);
+        }
         for filter in &ended {
             live.tenant.index.unsubscribe(subscriber, filter);
         }
@@ -177,18 +185,22 @@ impl Shard {
     ) {
         let Resting {
             subscriber,
-            session,
+            mut session,
             key,
             presence,
             tenant,
         } = resting;
         presence.set_online(false);
+        // All that it holds goes to its inbox before anything that comes from now on.
+        let leaving = session.leave(&tenant.settings);
+        self.tell_store(at, &key, 0, leaving);
         let expires_at = session
             .expiry
             .map(|seconds| self.now.plus_seconds(u64::from(seconds)));
+        let mut at_once = None;
         let will = match will {
             Some(will) if will.delay == 0 => {
-                self.publish_will(will, &client);
+                at_once = Some(will);
                 None
             }
             Some(will) => {
@@ -203,44 +215,30 @@ impl Shard {
         if let Some(expires_at) = expires_at {
             self.timers.set(expires_at, Due::Absent(subscriber));
         }
-        let saving = Rc::new(Notify::new());
+        let record = SessionRecord {
+            left_at: Some(self.now),
+            will: will.as_ref().map(PendingWill::to_store),
+            client: client.to_stored(),
+            ..session.to_record()
+        };
         let absent = Absent {
             key: key.clone(),
             tenant,
             presence,
-            client,
+            client: Arc::clone(&client),
             will,
             expires_at,
             revision,
-            saving: Some(Rc::clone(&saving)),
             subscriptions: session.subscriptions.len(),
         };
         if let Some(slot) = self.slots.get_mut(at as usize) {
             *slot = Slot::Absent(Box::new(absent));
         }
         self.metrics.sessions_offline.add(1);
-        let record = session.to_record(self.now);
-        let shared = Arc::clone(&self.shared);
-        let work = async move { shared.store.save(&key, record, revision).await };
-        self.when_done(work, move |shard, saved| {
-            shard.record_saved(subscriber, saved, &saving)
-        });
-    }
-
-    fn record_saved(
-        &mut self,
-        subscriber: SubscriberId,
-        saved: Result<crate::store::Revision, StoreError>,
-        saving: &Notify,
-    ) {
-        if let Some(Slot::Absent(absent)) = self.slot(subscriber) {
-            absent.saving = None;
-            match saved {
-                Ok(revision) => absent.revision = revision,
-                Err(error) => tracing::error!(session = %absent.key, %error, "a session could not be saved"),
-            }
+        self.save(&key, revision, record, None);
+        if let Some(will) = at_once {
+            self.publish_will(will, &client);
         }
-        saving.notify_waiters();
     }
 
     /// A will's delay or a session's life may be over.
@@ -268,10 +266,8 @@ impl Shard {
             return;
         };
         let (key, will, client) = (absent.key.clone(), absent.will.take(), Arc::clone(&absent.client));
-        // What this turn still has for its inbox has to be there before the inbox is forgotten.
-        self.settle_turn();
         self.metrics.sessions_offline.sub(1);
-        // Its filters are in the record; the index forgets a subscriber by them.
+        self.shared.count_persistent(self.id, -1);
         let subscriber = self.subscriber(at);
         let Some(Slot::Absent(absent)) = self.vacate(at) else {
             return;
@@ -283,23 +279,8 @@ impl Shard {
             .subscriptions
             .leave(absent.subscriptions as u64);
         self.metrics.sessions.sub(1);
-        let shared = Arc::clone(&self.shared);
-        let work = async move {
-            if let Some(saving) = absent.saving {
-                saving.notified().await;
-            }
-            if let Some((record, _)) = shared.store.load(&key).await? {
-                for (filter, _) in &record.subscriptions {
-                    absent.tenant.index.unsubscribe(subscriber, filter);
-                }
-            }
-            shared.store.discard(&key).await
-        };
-        self.when_done(work, |_, done: Result<(), StoreError>| {
-            if let Err(error) = done {
-                tracing::error!(%error, "an ended session could not be forgotten");
-            }
-        });
+        // Its filters are in the record; the index forgets a subscriber by them.
+        self.discard(&key, subscriber, &absent.tenant);
         // The earlier of delay and session end (3.1.3.2.2).
         if let Some(PendingWill { will, .. }) = will {
             self.publish_will(will, &client);
@@ -324,11 +305,9 @@ impl Shard {
         self.metrics.subscriptions.sub(subscriptions.len() as u64);
         self.metrics.sessions.sub(1);
         let Some(slot) = self.vacate(at) else { return };
-        if stored {
-            self.settle_turn();
-            let (shared, key) = (Arc::clone(&self.shared), slot.key().clone());
-            let work = async move { shared.store.discard(&key).await };
-            self.when_done(work, |_, _: Result<(), StoreError>| ());
+        if stored || self.is_saving(slot.key()) {
+            let key = slot.key().clone();
+            self.discard(&key, subscriber, tenant);
         }
     }
 }
@@ -357,7 +336,6 @@ impl Absent {
             will: None,
             expires_at: None,
             revision: crate::store::Revision(0),
-            saving: None,
             subscriptions: 0,
         }
     }

@@ -1,7 +1,6 @@
 //! A client comes in: its old connection goes, its session comes back or begins, CONNACK says which.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use crate::hooks::{Client, Connack, ConnackPatch, Event, Grant, Hook};
 use crate::instance::{Hit, SessionKey};
 use crate::router::Presence;
 use crate::session::{Close, Offer, Session, negotiate};
-use crate::store::{Revision, SessionRecord, StoreError};
+use crate::store::{Revision, SessionRecord, StoreError, Stored};
 use crate::transport::Io;
 
 /// A CONNECT on its way to a session. `S` is the socket: attached to a shard's runtime, or between two.
@@ -121,7 +120,7 @@ async fn claim(shard: &ShardRef, key: &SessionKey) {
             if shard.claims.insert(key.clone()) {
                 return;
             }
-            std::rc::Rc::clone(&shard.claim_released)
+            Arc::clone(&shard.claim_released)
         };
         released.notified().await;
     }
@@ -132,16 +131,28 @@ async fn find_record(
     shard: &ShardRef,
     key: &SessionKey,
     clean_start: bool,
-) -> Result<Option<(SessionRecord, Revision)>, StoreError> {
-    let saving = shard.borrow_mut().take_over(key, clean_start);
-    if let Some(saving) = saving {
-        saving.await;
+) -> Result<Option<Stored>, StoreError> {
+    shard.borrow_mut().take_over(key, clean_start);
+    loop {
+        let busy = {
+            let shard = shard.borrow();
+            let busy = shard.is_saving(key) || shard.waits.has_open(key);
+            // Made before anybody else has a turn, so nothing is missed.
+            busy.then(|| Arc::clone(&shard.claim_released).notified_owned())
+        };
+        match busy {
+            Some(busy) => busy.await,
+            None => break,
+        }
     }
     if clean_start {
         return Ok(None);
     }
-    let store = Arc::clone(&shard.borrow().shared.store);
-    store.load(key).await
+    let (store, now) = {
+        let shard = shard.borrow();
+        (Arc::clone(&shard.shared.store), shard.shared.clock.now())
+    };
+    store.load(key, now).await
 }
 
 impl Shard {
@@ -186,10 +197,12 @@ impl Shard {
     }
 
     /// The old connection is closed [MQTT-3.1.4-3]; nobody waits for its socket. With a clean start its session ends as
-    /// well. What it answers with is to be awaited before the session's record is read.
-    fn take_over(&mut self, key: &SessionKey, clean_start: bool) -> Option<impl Future<Output = ()> + use<>> {
+    /// well.
+    fn take_over(&mut self, key: &SessionKey, clean_start: bool) {
         self.begin_turn();
-        let at = self.by_key.get(key).copied()?;
+        let Some(at) = self.by_key.get(key).copied() else {
+            return;
+        };
         if self.live(at).is_some() {
             self.metrics.takeovers_total.add(1);
             if let Some(live) = self.live(at) {
@@ -198,19 +211,10 @@ impl Shard {
             let what = "clientId conflict: another connection uses this client id";
             self.close(at, &Close::new(ReasonCode::SESSION_TAKEN_OVER, what));
         }
-        if clean_start {
-            if self.by_key.get(key) == Some(&at) {
-                self.end_absent(at, "clean start");
-            }
-            self.end_turn();
-            return None;
+        if clean_start && self.by_key.get(key) == Some(&at) {
+            self.end_absent(at, "clean start");
         }
         self.end_turn();
-        let Some(Slot::Absent(absent)) = self.slots.get(at as usize) else {
-            return None;
-        };
-        let saving = std::rc::Rc::clone(absent.saving.as_ref()?);
-        Some(async move { saving.notified().await })
     }
 
     /// Begins the connection's life: session, CONNACK, what is owed, and what came behind CONNECT.
@@ -218,7 +222,7 @@ impl Shard {
         &mut self,
         admission: Admission<Io>,
         admitted: Admitted,
-        found: Option<(SessionRecord, Revision)>,
+        found: Option<Stored>,
     ) -> ConnId {
         let Admission {
             io,
@@ -245,9 +249,14 @@ impl Shard {
         };
         let (link, expiry, mut told) = negotiate(&connect, &tenant.settings, offer);
         let session_present = found.is_some();
-        let revision = found.as_ref().map_or(Revision(0), |(_, revision)| *revision);
+        let revision = found.as_ref().map_or(Revision(0), |stored| stored.revision);
+        let as_it_was = found.as_ref().is_some_and(|stored| {
+            // For ever, and without a will: then it does not matter when it was here last.
+            let record = &stored.record;
+            record.expiry_seconds.is_none() && expiry.is_none() && record.will.is_none()
+        }) && connect.will.is_none();
         let mut session = match found {
-            Some((record, _)) => Session::resume(record, connect.version, link, expiry),
+            Some(stored) => Session::resume(stored, connect.version, link, expiry),
             None => Session::new(connect.version, link, expiry),
         };
 
@@ -278,11 +287,22 @@ impl Shard {
             ReasonCode::SUCCESS,
             &told,
         );
-        session.resend(&mut self.wires, self.now);
+        let mut pumped = Vec::new();
+        session.resend(&mut self.wires, self.now, &mut |what| pumped.push(what));
 
         session.keep_sent = self.hooks.wants(Hook::Acked);
         let number = self.next_conn;
         self.next_conn += 1;
+        if !as_it_was && (session.is_persistent() || session_present) {
+            // From here on it is here, whatever becomes of the broker.
+            let record = SessionRecord {
+                will: connect.will.as_ref().map(|will| super::will::stored(will, None)),
+                client: client.to_stored(),
+                ..session.to_record()
+            };
+            self.save(&key, revision, record, None);
+        }
+        let persistent = session.is_persistent();
         let live = Live {
             conn: Conn::new(number, io, place, self.now),
             presence: self.presence_of(&key, session.is_persistent()),
@@ -300,7 +320,10 @@ impl Shard {
         };
         tenant.usage.connections.enter(usize::MAX);
         self.tell_status(&live, StatusKind::Connect, None);
-        let at = self.place(key, live);
+        let at = self.place(key, live, persistent);
+        for what in pumped {
+            self.pumped(at, what);
+        }
         self.trace_start(at);
         if connect.version != ProtocolVersion::V5 {
             self.note_habit(at, connect.clean_start);
@@ -348,15 +371,17 @@ impl Shard {
     }
 
     /// Into the resting session's slot, so that the subscription index still finds it, or into a new one.
-    fn place(&mut self, key: SessionKey, live: Live) -> u32 {
+    fn place(&mut self, key: SessionKey, live: Live, persistent: bool) -> u32 {
         let slot = Slot::Live(Box::new(live));
         let Some(at) = self.by_key.get(&key).copied() else {
             self.metrics.sessions.add(1);
+            self.shared.count_persistent(self.id, i64::from(persistent));
             return self.occupy(key, slot);
         };
         if let Some(place) = self.slots.get_mut(at as usize) {
             *place = slot;
             self.metrics.sessions_offline.sub(1);
+            self.shared.count_persistent(self.id, i64::from(persistent) - 1);
         }
         at
     }

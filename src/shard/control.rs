@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::slot::Slot;
+use super::hand::Told;
 use super::{Admission, ConnId, Inspect, Shard, ShardRef, Tenant};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
@@ -71,6 +72,8 @@ pub enum Control {
     Tenant(Arc<Tenant>, Reply<()>),
     /// An instance is gone: its connections and sessions end.
     TenantGone(Arc<Tenant>, Reply<()>),
+    /// What the shard of this number has to tell about publications that wait.
+    Told(u16, Vec<Told>),
     /// Publish these `$SYS` topics.
     Sys(Vec<(&'static str, String)>),
     /// Take nobody in any more, and tell everybody to go.
@@ -164,6 +167,7 @@ impl Shard {
                 self.tenant_gone(&tenant);
                 let _nobody_waits = reply.send(());
             }
+            Control::Told(from, told) => self.on_told(from, told),
             Control::Sys(topics) => self.publish_sys(&topics),
             Control::Drain(reply) => self.drain(reply),
         }

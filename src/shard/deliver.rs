@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::flush::reason_label;
+use super::hand::Claim;
 use super::slot::Slot;
 use super::{Mail, Shard, Tenant};
 use crate::codec::QoS;
@@ -12,7 +13,6 @@ use crate::message::{Delivery, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, P2pTarget, SubscriberId};
 use crate::session::{Outcome, Receiver};
-use crate::store::Append;
 
 impl Shard {
     /// Gives a publication to all that `matches` names, on all shards, and to whom policies name besides. Answers with how
@@ -51,12 +51,14 @@ impl Shard {
                 self.deliver_here(publication, matches, publisher);
             } else {
                 let message = publication.share();
+                let claim = self.claim_for(shard, publication.qos);
                 self.post(
                     shard,
                     Mail::Deliver {
                         message,
                         matches: Arc::clone(matches),
                         publisher,
+                        claim,
                     },
                 );
             }
@@ -75,11 +77,13 @@ impl Shard {
                 self.deliver_to(publication, picked.subscriber, receiver);
             } else {
                 let delivery = crate::session::to_delivery(publication, receiver);
+                let claim = self.claim_for(picked.subscriber.shard, receiver.qos);
                 self.post(
                     picked.subscriber.shard,
                     Mail::One {
                         to: picked.subscriber,
                         delivery,
+                        claim,
                     },
                 );
             }
@@ -97,8 +101,16 @@ impl Shard {
         }
         let message = publication.share();
         let to = Arc::clone(target);
-        self.post(target.home, Mail::ToClient { to, message });
+        let claim = self.claim_for(target.home, publication.qos);
+        self.post(target.home, Mail::ToClient { to, message, claim });
         1
+    }
+
+    /// What goes with a message to another shard, if its publisher has to wait for what becomes of it there: nobody does where
+    /// no session outlives its connection.
+    fn claim_for(&mut self, shard: u16, qos: QoS) -> Option<Claim> {
+        let keeps = qos > QoS::AtMostOnce && self.shared.has_persistent(shard);
+        if keeps { self.hand.mail(&mut self.waits, self.id) } else { None }
     }
 
     /// The same on the shard that its session lives on; whether there is one.
@@ -172,7 +184,7 @@ impl Shard {
         if self.generations.get(to.slot as usize) != Some(&to.generation) {
             return;
         }
-        let delivery = match self.slots.get_mut(to.slot as usize) {
+        let (delivery, in_store, sent) = match self.slots.get_mut(to.slot as usize) {
             Some(Slot::Live(live)) => {
                 let buffers = &mut self.buffers;
                 live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
@@ -184,20 +196,43 @@ impl Shard {
                     purse.charge(&tenant.usage.quota, tenant.limits.tps, cost, self.now);
                 }
                 let settings = &tenant.settings;
-                match live
-                    .session
-                    .deliver(publication, receiver, &mut self.wires, self.now, settings)
-                {
+                let (hand, waits, id) = (&mut self.hand, &mut self.waits, self.id);
+                let mut receipt = || hand.receipt(waits, id);
+                let outcome = live.session.deliver(
+                    publication,
+                    receiver,
+                    &mut self.wires,
+                    self.now,
+                    settings,
+                    &mut receipt,
+                );
+                match outcome {
                     Outcome::Sent => {
                         self.flusher.mark(to.slot, &mut live.conn.dirty);
+                        if live.session.wants_grace() {
+                            self.give_grace(to);
+                        }
                         return;
                     }
-                    Outcome::Queued => return,
+                    Outcome::Queued => {
+                        if live.session.wants_grace() {
+                            self.give_grace(to);
+                        }
+                        return;
+                    }
                     Outcome::Dropped(reason) => {
                         return self.observe_dropped(to.slot, publication.topic, reason_label(reason));
                     }
                     Outcome::Overflow => return self.overflowed.push(to),
-                    Outcome::Store => crate::session::to_delivery(publication, receiver),
+                    Outcome::Keep(in_store, sent) => {
+                        self.flusher.mark(to.slot, &mut live.conn.dirty);
+                        (crate::session::to_delivery(publication, receiver), Some(in_store), sent)
+                    }
+                    Outcome::Store => (crate::session::to_delivery(publication, receiver), None, None),
+                    Outcome::Spill => {
+                        self.spill(to.slot);
+                        (crate::session::to_delivery(publication, receiver), None, None)
+                    }
                 }
             }
             Some(Slot::Absent(absent)) if absent.tenant.keeps_offline(receiver.qos) => {
@@ -208,22 +243,11 @@ impl Shard {
                     // Keeping a message counts as sending it once.
                     purse.charge(&tenant.usage.quota, tenant.limits.tps, 1, self.now);
                 }
-                crate::session::to_delivery(publication, receiver)
+                (crate::session::to_delivery(publication, receiver), None, None)
             }
             _ => return,
         };
-        self.store_for(to.slot, delivery);
-    }
-
-    /// Into the inbox of a session that cannot take it now.
-    fn store_for(&mut self, slot: u32, delivery: Delivery) {
-        let Some(slot) = self.slots.get(slot as usize) else {
-            return;
-        };
-        self.unsettled.append(Append {
-            session: slot.key().clone(),
-            delivery,
-        });
+        self.store_for(to.slot, delivery, in_store, sent);
     }
 
     /// A message that was picked for one session, by another shard or from a queue.

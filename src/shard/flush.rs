@@ -96,18 +96,21 @@ impl Shard {
             return;
         };
         if live.session.has_queued() && live.session.outbox.len() < live.tenant.settings.outbox_bytes {
-            let metrics = &self.metrics;
             let buffers = &mut self.buffers;
             live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
+            let mut pumped = Vec::new();
             live.session
-                .pump(&mut self.wires, self.now, &live.tenant.settings, |reason| {
-                    metrics.messages_dropped.add(reason_label(reason), 1);
+                .pump(&mut self.wires, self.now, &live.tenant.settings, |what| {
+                    pumped.push(what);
                 });
             if !live.session.outbox.is_empty() {
                 self.flusher.mark(slot, &mut live.conn.dirty);
             }
+            for what in pumped {
+                self.pumped(slot, what);
+            }
         }
-        if live.session.wants_inbox() {
+        if self.live(slot).is_some_and(|live| live.session.wants_inbox()) {
             self.read_inbox(slot);
         }
     }

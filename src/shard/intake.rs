@@ -7,8 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::link::End;
 use super::{SCRATCH, Shard};
 use crate::codec::{self, FixedHeader, Packet, PacketType, ProtocolVersion, ReasonCode};
-use crate::message::Delivery;
-use crate::session::{Close, SHARE_FROM};
+use crate::session::{Close, Finished, Pubrec, SHARE_FROM};
 
 /// How much a large packet's buffer grows at a time beyond what has come.
 const GROWTH: usize = 256 * 1024;
@@ -162,20 +161,26 @@ impl Shard {
         match codec::decode(version, header, body).map_err(malformed)? {
             Packet::Publish(publish) => self.on_publish(at, &publish, frame)?,
             Packet::Puback(ack) => {
-                let delivered = live.session.on_puback(&ack)?;
-                self.acknowledged(at, delivered);
+                let finished = live.session.on_puback(&ack)?;
+                self.acknowledged(at, finished);
             }
-            Packet::Pubrec(ack) => {
-                live.session.on_pubrec(&ack)?;
-                self.acknowledged(at, None);
-            }
+            Packet::Pubrec(ack) => match live.session.on_pubrec(&ack)? {
+                Pubrec::Release(seq) => self.release(at, seq, ack.packet_id),
+                Pubrec::Over(finished) => self.acknowledged(at, finished),
+                Pubrec::Pubrel | Pubrec::Waits => self.mark_dirty(at),
+            },
             Packet::Pubrel(ack) => {
-                live.session.on_pubrel(&ack);
-                self.mark_dirty(at);
+                let known = live.session.on_pubrel(&ack);
+                if known && live.session.is_persistent() {
+                    self.forget(at, ack.packet_id);
+                } else {
+                    live.session.completed(ack.packet_id, known);
+                    self.mark_dirty(at);
+                }
             }
             Packet::Pubcomp(ack) => {
-                let delivered = live.session.on_pubcomp(&ack)?;
-                self.acknowledged(at, delivered);
+                let finished = live.session.on_pubcomp(&ack)?;
+                self.acknowledged(at, finished);
             }
             Packet::Subscribe(subscribe) => self.on_subscribe(at, subscribe)?,
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(at, unsubscribe)?,
@@ -195,11 +200,9 @@ impl Shard {
 
     /// The client acknowledged something: what waited for room may go.
     #[inline]
-    fn acknowledged(&mut self, at: u32, delivered: Option<Box<Delivery>>) {
+    fn acknowledged(&mut self, at: u32, finished: Finished) {
         self.mark_dirty(at);
-        if let Some(delivered) = delivered {
-            self.observe_acked(at, &delivered);
-        }
+        self.finished(at, finished);
         if self
             .live(at)
             .is_some_and(|live| live.session.has_queued() || live.session.spilled)

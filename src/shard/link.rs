@@ -141,6 +141,11 @@ impl Shard {
             // A policy is being waited for; `unpark` wakes this task.
             return Some(Poll::Pending);
         }
+        if self.unsettled.is_behind() && self.live(id.slot).is_some_and(|live| live.session.owes()) {
+            // The store is slow, or full. Who waits for it publishes nothing more meanwhile; everybody else goes on.
+            self.held.push(cx.waker().clone());
+            return Some(Poll::Pending);
+        }
         if !self.backlog.is_empty() {
             // Another shard is behind: no new messages until it has caught up, so memory stays bounded.
             self.held.push(cx.waker().clone());

@@ -7,7 +7,9 @@ use rtrb::{Consumer, Producer, PushError, RingBuffer};
 use tokio::sync::Notify;
 
 use super::deliver::may_be_dropped;
+use super::hand::Claim;
 use super::{Shard, ShardRef};
+use crate::codec::ReasonCode;
 use crate::message::{Delivery, Message, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, P2pTarget, SubscriberId};
@@ -22,6 +24,8 @@ pub enum Mail {
         matches: Arc<Matches>,
         /// Who published it, for No Local.
         publisher: Option<SubscriberId>,
+        /// Who waits for it.
+        claim: Option<Claim>,
     },
     /// For the one client that the topic names.
     ToClient {
@@ -29,6 +33,8 @@ pub enum Mail {
         to: Arc<P2pTarget>,
         /// The message.
         message: Arc<Message>,
+        /// Who waits for it.
+        claim: Option<Claim>,
     },
     /// For one receiver: the member of a shared subscription that was picked.
     One {
@@ -36,6 +42,8 @@ pub enum Mail {
         to: SubscriberId,
         /// The message, and how it goes out.
         delivery: Delivery,
+        /// Who waits for it.
+        claim: Option<Claim>,
     },
 }
 
@@ -181,19 +189,23 @@ impl Shard {
     }
 
     fn take_mail(&mut self, mail: &Mail) {
+        let (Mail::Deliver { claim, .. } | Mail::One { claim, .. } | Mail::ToClient { claim, .. }) = mail;
+        self.take_mail_in_hand(*claim);
         match mail {
             Mail::Deliver {
                 message,
                 matches,
                 publisher,
+                ..
             } => {
                 self.deliver_here(&Publication::of(message), matches, *publisher);
             }
-            Mail::One { to, delivery } => self.deliver_one(*to, delivery),
-            Mail::ToClient { to, message } => {
+            Mail::One { to, delivery, .. } => self.deliver_one(*to, delivery),
+            Mail::ToClient { to, message, .. } => {
                 self.deliver_to_target(&Publication::of(message), &to.key);
             }
         }
+        self.put_down(ReasonCode::SUCCESS);
     }
 
     /// Sends to another shard. If its mailbox is full, QoS 0 is dropped and counted; the rest waits here, and publishers
@@ -234,6 +246,11 @@ impl Shard {
                 return;
             }
         }
+        self.wake_held();
+    }
+
+    /// Connections that were held back may be read again.
+    pub(super) fn wake_held(&mut self) {
         for held in self.held.drain(..) {
             held.wake();
         }

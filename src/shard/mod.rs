@@ -20,7 +20,10 @@ mod control;
 mod deliver;
 mod effects;
 mod flush;
+mod grace;
 mod habits;
+mod hand;
+mod inbox;
 mod inspect;
 mod intake;
 mod link;
@@ -34,6 +37,8 @@ mod policies;
 mod publish;
 mod quota;
 mod records;
+mod restore;
+mod saves;
 mod settle;
 mod shared;
 mod slot;
@@ -72,7 +77,9 @@ pub use effects::run as run_effects;
 pub use flush::run as flush;
 pub use inspect::{Action, ClientsQuery, ClientsSlice, Inspect, ListedClient};
 pub use link::{Conn, ConnId};
+pub use hand::{Claim, Told};
 pub use mailbox::{Mail, Mailboxes, Signal, mailboxes, run as read_mail};
+pub use restore::restore;
 pub use shared::{Endpoints, Limits, Shared};
 pub use status::{ChannelId, Status, StatusKind, Statuses};
 pub use sys::run_observers;
@@ -83,8 +90,10 @@ pub use trace::{TraceKind, TraceLine};
 
 use flush::Flusher;
 use habits::Habits;
+use hand::{Hand, Waits};
 use policies::KeptAnswers;
 use records::Records;
+use saves::Saves;
 use settle::Unsettled;
 use slot::{Live, Slot};
 use timers::Timers;
@@ -114,7 +123,7 @@ pub struct Shard {
     /// Client ids whose CONNECT is between authentication and CONNACK; another for the same id waits.
     claims: HashSet<SessionKey, FxBuildHasher>,
     /// Rings when a claim ends.
-    claim_released: Rc<Notify>,
+    claim_released: Arc<Notify>,
     /// Connections that have lost their session and still have bytes to write.
     lingering: HashMap<u64, Box<Conn>, FxBuildHasher>,
     /// For the next [`ConnId`].
@@ -153,6 +162,12 @@ pub struct Shard {
     flusher: Flusher,
     /// What this turn has for the store, and who waits for it.
     unsettled: Unsettled,
+    /// The publication that is being delivered.
+    hand: Hand,
+    /// Publications whose publishers wait.
+    waits: Waits,
+    /// Session records that are being written.
+    saves: Saves,
     /// Sessions that fell behind in this turn and are to be closed at its end.
     overflowed: Vec<SubscriberId>,
     /// The ways to and from other shards.
@@ -216,7 +231,7 @@ impl Shard {
                 by_key: HashMap::default(),
                 openings: Rc::default(),
                 claims: HashSet::default(),
-                claim_released: Rc::new(Notify::new()),
+                claim_released: Arc::new(Notify::new()),
                 lingering: HashMap::default(),
                 next_conn: 1,
                 channels: channels(),
@@ -236,6 +251,9 @@ impl Shard {
                 ids,
                 flusher: Flusher::default(),
                 unsettled: Unsettled::default(),
+                hand: Hand::default(),
+                waits: Waits::default(),
+                saves: Saves::default(),
                 overflowed: Vec::new(),
                 mailboxes,
                 backlog: VecDeque::new(),
@@ -294,7 +312,11 @@ impl Shard {
         if self.hooks.has_effects() {
             self.run_effects();
         }
-        self.settle_turn();
+        // What is stored at once may leave more to be stored.
+        while self.unsettled.has_changes() {
+            self.settle_turn();
+        }
+        self.tell_shards();
         self.ring_mailboxes();
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::hand::Publisher;
 use super::permission::Permission;
 use super::policies::event_of;
 use super::slot::{Memo, Slot};
@@ -98,8 +99,7 @@ impl Shard {
             self.make_parent_of(&tenant, topic);
         }
 
-        let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
-        self.answer(at, publish, success(receivers), settled);
+        self.distribute(at, &tenant, &publication, &matches, publish);
         if let Some(live) = self.live(at) {
             live.memo = Some(Memo { matches, allowed });
         }
@@ -205,13 +205,12 @@ impl Shard {
             return self.refuse_publish(at, name, publish, refused);
         }
         self.make_parent_of(&tenant, &topic);
-        let (receivers, settled) = self.distribute(at, &tenant, &publication, &matches, publish);
-        self.answer(at, publish, success(receivers), settled);
+        self.distribute(at, &tenant, &publication, &matches, publish);
         Ok(())
     }
 
-    /// Hands a publication of a client to everybody who gets it, and to the store where it is to be kept. Answers with
-    /// how many get it, and whether all of them have it safely already.
+    /// Hands a publication of a client to everybody who gets it, and to the store where it is to be kept. The publisher is
+    /// answered now if all have it safely already, else when they have.
     fn distribute(
         &mut self,
         at: u32,
@@ -219,18 +218,26 @@ impl Shard {
         publication: &Publication<'_>,
         matches: &Arc<Matches>,
         publish: &Publish<'_>,
-    ) -> (usize, bool) {
+    ) {
         let publisher = self.subscriber(at);
-        let before = self.unsettled.len();
+        // The packet's QoS, and not the publication's, which a policy may have changed.
+        if publish.qos > QoS::AtMostOnce
+            && let Some(live) = self.live(at)
+        {
+            let exactly_once = publish.qos == QoS::ExactlyOnce && live.session.is_persistent();
+            let transaction = exactly_once.then(|| live.key.clone());
+            let publisher = Publisher {
+                session: publisher,
+                conn: live.conn.number,
+                packet_id: publish.packet_id,
+            };
+            self.take_in_hand(publisher, transaction);
+        }
         self.retain(tenant, publication, matches);
         let receivers = self.route(tenant, publication, matches, Some(publisher));
-        let settled = self.unsettled.len() == before;
-        // The packet's QoS, and not the publication's, which a policy may have changed.
-        if !settled && publish.qos > QoS::AtMostOnce {
-            self.unsettled
-                .acknowledge_later(publisher, publish.packet_id, success(receivers));
-        }
-        (receivers, settled)
+        let reason = success(receivers);
+        self.answer(at, publish, reason, !self.hand.is_waited_for());
+        self.put_down(reason);
     }
 
     /// Answers a PUBLISH; with `settled` false the answer waits until the store has what it is to keep.

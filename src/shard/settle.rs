@@ -1,49 +1,81 @@
-//! What a turn leaves for the store, and the acknowledgements that wait for it.
+//! What a turn leaves for the store, and what is done when the store has it.
 //!
-//! A message for somebody on this shard who is not there is acknowledged to its publisher when the store has it, and not
-//! before. All such messages of a turn go to the store in one batch. For a receiver on another shard the mailbox is as
-//! safe as the memory store is; a durable store will need that shard's word first (see ARCHITECTURE.md, "Settling").
+//! All changes of a turn go to the store in one batch. A message for somebody who is not there is acknowledged to its publisher
+//! when the store has it, and not before ([`super::hand`]).
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::slot::Slot;
 use super::{Shard, Tenant};
-use crate::codec::ReasonCode;
-use crate::instance::InstanceId;
-use crate::message::{Message, Publication};
+use crate::instance::SessionKey;
+use crate::message::Publication;
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
-use crate::session::Close;
-use crate::store::{Append, InboxSeq, Page, StoreError};
-use crate::topic::TopicName;
+use crate::session::{At, Finished, InStore, Leaving, Pumped, Receipt};
+use crate::store::{Change, Committed, InboxSeq, StoreError};
 
-/// How many messages are read from an inbox at a time.
-const PAGE: usize = 256;
+/// So many bytes may wait for the store before publishers who wait for it are not read any more.
+const MOST_UNCOMMITTED: usize = 32 * 1024 * 1024;
+
+/// What a change counts for besides its payload.
+const CHANGE_BYTES: usize = 128;
+
+/// Who waits for a message to be stored.
+pub(super) struct Pending {
+    /// Whose inbox.
+    to: SubscriberId,
+    /// The connection that the session had; 0 for none.
+    conn: u64,
+    /// Who holds the message and wants to know the place.
+    in_store: Option<Rc<InStore>>,
+    /// Who waits for the message to be safe.
+    receipt: Option<Receipt>,
+    /// It goes out under this packet id when it is stored.
+    send: Option<u16>,
+}
+
+/// What is done when a batch is stored, for a packet of a connection.
+#[derive(Clone, Copy)]
+enum Next {
+    /// The QoS 2 message with this packet id goes out.
+    Send,
+    /// PUBREL goes out.
+    Pubrel,
+    /// PUBCOMP goes out.
+    Pubcomp,
+}
 
 /// The work of a turn that has to be durable before somebody is told so.
 #[derive(Default)]
 pub(super) struct Unsettled {
-    appends: Vec<Append>,
-    retains: Vec<(InstanceId, TopicName, Option<Arc<Message>>)>,
-    /// Who waits: publisher, packet id, and what to say.
-    waiting: Vec<(SubscriberId, u16, ReasonCode)>,
+    changes: Vec<Change>,
+    /// One for each `Append` in `changes`, in their order.
+    pending: Vec<Pending>,
+    /// Who waits for what was retained.
+    receipts: Vec<Receipt>,
+    next: Vec<(SubscriberId, u64, u16, Next)>,
+    /// Bytes that have gone to the store and are not known to be there.
+    uncommitted: usize,
 }
 
 impl Unsettled {
-    /// How much there is; grows with everything that is put in.
-    pub(super) fn len(&self) -> usize {
-        self.appends.len() + self.retains.len()
+    fn append(&mut self, change: Change, pending: Pending) {
+        self.changes.push(change);
+        self.pending.push(pending);
     }
 
-    pub(super) fn append(&mut self, append: Append) {
-        self.appends.push(append);
+    /// There is something that the store has not been told.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
     }
 
-    /// The publisher gets its acknowledgement when everything put in so far has settled.
-    pub(super) fn acknowledge_later(&mut self, publisher: SubscriberId, packet_id: u16, reason: ReasonCode) {
-        self.waiting.push((publisher, packet_id, reason));
+    /// The store is behind: who waits for it is not to publish more.
+    #[inline]
+    pub(super) fn is_behind(&self) -> bool {
+        self.uncommitted > MOST_UNCOMMITTED
     }
 }
 
@@ -61,112 +93,322 @@ impl Shard {
             self.metrics.messages_dropped.add(DropReason::RetainedFull, 1);
             return;
         }
-        let instance = tenant.id.clone();
-        self.unsettled
-            .retains
-            .push((instance, publication.topic.clone(), message));
+        let receipt = self.hand.receipt(&mut self.waits, self.id);
+        self.unsettled.receipts.extend(receipt);
+        self.unsettled.changes.push(Change::Retain {
+            instance: tenant.id.clone(),
+            topic: publication.topic.clone(),
+            message,
+        });
     }
 
-    /// Hands the turn's work to the store, and tells those who wait when it is done.
-    pub(super) fn settle_turn(&mut self) {
-        if self.unsettled.len() == 0 {
-            return;
-        }
-        let Unsettled {
-            appends,
-            retains,
-            waiting,
-        } = std::mem::take(&mut self.unsettled);
-        let shared = Arc::clone(&self.shared);
-        let now = self.now;
-        let work = async move {
-            for (instance, topic, message) in retains {
-                shared.store.retain(&instance, &topic, message).await?;
-            }
-            if appends.is_empty() {
-                Ok(0)
-            } else {
-                shared.store.append(appends, now).await
-            }
+    /// The store is to have a message for the session in `at`: the publication in hand.
+    pub(super) fn store_for(
+        &mut self,
+        at: u32,
+        delivery: crate::message::Delivery,
+        in_store: Option<Rc<InStore>>,
+        sent: Option<u16>,
+    ) {
+        let to = self.subscriber(at);
+        let Some(slot) = self.slots.get(at as usize) else { return };
+        let exactly_once = delivery.qos == crate::codec::QoS::ExactlyOnce;
+        let conn = match slot {
+            Slot::Live(live) => live.conn.number,
+            Slot::Absent(_) => 0,
         };
-        self.when_done(work, move |shard, result| shard.settled(waiting, result));
+        let change = Change::Append {
+            session: slot.key().clone(),
+            delivery,
+            sent,
+        };
+        let mut pending = Pending {
+            to,
+            conn,
+            in_store,
+            receipt: None,
+            send: sent.filter(|_| exactly_once),
+        };
+        if exactly_once && self.hand.collects() {
+            return self.hand.collect(change, pending);
+        }
+        pending.receipt = self.hand.receipt(&mut self.waits, self.id);
+        self.unsettled.append(change, pending);
     }
 
-    fn settled(&mut self, waiting: Vec<(SubscriberId, u16, ReasonCode)>, result: Result<usize, StoreError>) {
-        match result {
-            Ok(evicted) => self
-                .metrics
-                .messages_dropped
-                .add(DropReason::OfflineFull, evicted as u64),
-            Err(error) => {
-                // Not stored, so not acknowledged. A client sends again only when it comes again: so it has to go.
-                tracing::error!(%error, messages = waiting.len(), "the store did not take messages; their publishers are disconnected");
-                return self.close_unsettled(&waiting);
-            }
-        }
-        for (publisher, packet_id, reason) in waiting {
-            if let Some(Slot::Live(live)) = self.slot(publisher) {
-                live.session.settle(packet_id, reason);
-                self.mark_dirty(publisher.slot);
+    /// The store is to be told of messages that the session of `key`, in `at`, holds.
+    pub(super) fn tell_store(&mut self, at: u32, key: &SessionKey, conn: u64, leaving: Vec<Leaving>) {
+        let to = self.subscriber(at);
+        for leaving in leaving {
+            let session = key.clone();
+            match leaving {
+                Leaving::Append {
+                    delivery,
+                    sent,
+                    receipt,
+                    in_store,
+                } => {
+                    let pending = Pending {
+                        to,
+                        conn,
+                        in_store,
+                        receipt,
+                        send: None,
+                    };
+                    let change = Change::Append {
+                        session,
+                        delivery,
+                        sent,
+                    };
+                    self.unsettled.append(change, pending);
+                }
+                Leaving::Sent(seq, packet_id) => self.unsettled.changes.push(Change::Sent {
+                    session,
+                    seq,
+                    packet_id,
+                }),
+                Leaving::Over(seq) => self.unsettled.changes.push(Change::Acknowledge {
+                    session,
+                    from: seq,
+                    up_to: seq,
+                }),
             }
         }
     }
 
-    fn close_unsettled(&mut self, waiting: &[(SubscriberId, u16, ReasonCode)]) {
-        for (publisher, packet_id, _) in waiting {
-            if let Some(Slot::Live(live)) = self.slot(*publisher) {
-                live.session.forget_received(*packet_id);
-                let what = "the message could not be stored";
-                self.close(
-                    publisher.slot,
-                    &Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what),
-                );
+    /// A message of the session in `at` is over: whoever waits for it is told, and the store may let it go.
+    #[inline]
+    pub(super) fn finished(&mut self, at: u32, finished: Finished) {
+        let Finished {
+            held,
+            arrived,
+            mut in_store,
+        } = finished;
+        if let Some(mut held) = held {
+            if arrived {
+                self.observe_acked(at, &held.delivery);
+            }
+            if let Some(receipt) = held.receipt.take() {
+                self.settle_receipt(receipt);
+            }
+            in_store = in_store.or(held.in_store.take());
+        }
+        if let Some(in_store) = in_store {
+            self.let_go(at, &in_store);
+        }
+    }
+
+    fn let_go(&mut self, at: u32, in_store: &InStore) {
+        if let At::Here(seq) = in_store.set(At::Gone) {
+            self.let_go_at(at, seq);
+        }
+    }
+
+    /// The store may let go what it has here for the session in `at`.
+    pub(super) fn let_go_at(&mut self, at: u32, seq: InboxSeq) {
+        if let Some(slot) = self.slots.get(at as usize) {
+            self.unsettled.changes.push(Change::Acknowledge {
+                session: slot.key().clone(),
+                from: seq,
+                up_to: seq,
+            });
+        }
+    }
+
+    /// What pumping the session in `at` has to tell.
+    pub(super) fn pumped(&mut self, at: u32, pumped: Pumped) {
+        match pumped {
+            Pumped::Dropped(reason, finished) => {
+                self.metrics
+                    .messages_dropped
+                    .add(super::flush::reason_label(reason), 1);
+                self.finished(at, finished);
+            }
+            Pumped::Reserved(seq, packet_id) => {
+                self.change_then(at, packet_id, Next::Send, |session| Change::Sent {
+                    session,
+                    seq,
+                    packet_id,
+                });
             }
         }
     }
 
-    /// Reads on in the inbox of a session whose memory has run empty.
-    pub(super) fn read_inbox(&mut self, at: u32) {
+    /// PUBREC has come: the store is to know that before PUBREL goes out.
+    pub(super) fn release(&mut self, at: u32, seq: InboxSeq, packet_id: u16) {
+        self.change_then(at, packet_id, Next::Pubrel, |session| Change::Released {
+            session,
+            seq,
+        });
+    }
+
+    /// PUBREL has come for a packet id that the store knows: it is to forget it before PUBCOMP goes out. The client may use
+    /// the id for another message then, which must not be taken for this one.
+    pub(super) fn forget(&mut self, at: u32, packet_id: u16) {
+        self.change_then(at, packet_id, Next::Pubcomp, |session| Change::Forgotten {
+            session,
+            packet_id,
+        });
+    }
+
+    fn change_then(&mut self, at: u32, packet_id: u16, next: Next, change: impl FnOnce(SessionKey) -> Change) {
         let subscriber = self.subscriber(at);
         let Some(live) = self.live(at) else { return };
-        let key = live.key.clone();
-        let (shared, now) = (Arc::clone(&self.shared), self.now);
-        let work = async move {
-            let page = shared.store.read(&key, InboxSeq(0), PAGE, now).await?;
-            if let Some((last, _)) = page.deliveries.last() {
-                shared.store.acknowledge(&key, *last).await?;
-            }
-            Ok(page)
-        };
-        self.when_done(work, move |shard, page| shard.inbox_read(subscriber, page));
+        let (key, conn) = (live.key.clone(), live.conn.number);
+        self.unsettled.changes.push(change(key));
+        self.unsettled.next.push((subscriber, conn, packet_id, next));
     }
 
-    fn inbox_read(&mut self, subscriber: SubscriberId, page: Result<Page, StoreError>) {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) => return tracing::error!(%error, "an inbox could not be read"),
+    /// Hands the turn's work to the store, and does what comes next when it is done.
+    pub(super) fn settle_turn(&mut self) {
+        if self.unsettled.changes.is_empty() {
+            return;
+        }
+        let changes = std::mem::take(&mut self.unsettled.changes);
+        let pending = std::mem::take(&mut self.unsettled.pending);
+        let receipts = std::mem::take(&mut self.unsettled.receipts);
+        let next = std::mem::take(&mut self.unsettled.next);
+        self.commit(changes, move |shard, stored| {
+            let failed = stored.is_err();
+            let mut seqs = match stored {
+                Ok(seqs) => seqs.into_iter(),
+                Err(error) => {
+                    tracing::error!(%error, messages = pending.len(), "the store did not take messages; their publishers are disconnected");
+                    Vec::new().into_iter()
+                }
+            };
+            for pending in pending {
+                shard.stored(pending, seqs.next());
+            }
+            for receipt in receipts {
+                match failed {
+                    true => shard.fail_receipt(receipt),
+                    false => shard.settle_receipt(receipt),
+                }
+            }
+            if !failed {
+                for (session, conn, packet_id, next) in next {
+                    shard.go_on(session, conn, packet_id, next);
+                }
+            }
+        });
+    }
+
+    /// Makes changes, and does `then` with where the messages among them stand.
+    pub(super) fn commit(
+        &mut self,
+        changes: Vec<Change>,
+        then: impl FnOnce(&mut Self, Result<Vec<InboxSeq>, StoreError>) + 'static,
+    ) {
+        let bytes = changes.iter().map(bytes_of).sum::<usize>();
+        self.unsettled.uncommitted += bytes;
+        let (store, now) = (Arc::clone(&self.shared.store), self.now);
+        let work = async move { store.commit(changes, now).await };
+        self.when_done(work, move |shard, done| {
+            shard.unsettled.uncommitted -= bytes;
+            if !shard.unsettled.is_behind() && shard.backlog.is_empty() {
+                shard.wake_held();
+            }
+            let stored = done.map(|Committed { seqs, evicted }| {
+                for (instance, count) in evicted {
+                    shard.evicted(&instance, count);
+                }
+                seqs
+            });
+            then(shard, stored);
+        });
+    }
+
+    /// The store has this message, at this place; or it failed.
+    pub(super) fn stored(&mut self, pending: Pending, seq: Option<InboxSeq>) {
+        let Pending {
+            to,
+            conn,
+            in_store,
+            receipt,
+            send,
+        } = pending;
+        let Some(seq) = seq else {
+            if let Some(receipt) = receipt {
+                self.fail_receipt(receipt);
+            }
+            return;
         };
-        let unfinished = !self.unsettled.appends.is_empty();
-        let deliveries = page.deliveries.into_iter().map(|(_, delivery)| delivery);
-        let deliveries: Vec<_> = if self.hooks.wants_deliveries() {
-            deliveries
-                .filter_map(|delivery| self.delivery_asked(subscriber, delivery))
-                .collect()
-        } else {
-            deliveries.collect()
-        };
-        if let Some(Slot::Live(live)) = self.slot(subscriber) {
-            // What this turn has still to store is newer than the page: then the inbox is not empty yet.
-            let more = page.more || unfinished;
-            live.session.take_from_inbox(deliveries.into_iter(), more);
-            // One page a flush, and no recursion: pages may hold nothing that can be sent.
-            if live.session.has_queued() || live.session.spilled {
-                self.mark_dirty(subscriber.slot);
+        if let Some(receipt) = receipt {
+            self.settle_receipt(receipt);
+        }
+        let Some(in_store) = in_store else { return };
+        let asked = in_store.set(At::Here(seq));
+        let Some(slot) = self.slot(to) else { return };
+        let key = slot.key().clone();
+        if let Slot::Live(live) = slot
+            && live.conn.number == conn
+        {
+            live.session.stored_at(seq);
+        }
+        match asked {
+            At::Gone => {
+                in_store.set(At::Gone);
+                self.let_go_at(to.slot, seq);
+            }
+            At::AskedSent(packet_id) => self.unsettled.changes.push(Change::Sent {
+                session: key,
+                seq,
+                packet_id,
+            }),
+            At::Asked | At::Here(_) => {
+                if let Some(packet_id) = send {
+                    self.go_on(to, conn, packet_id, Next::Send);
+                } else if let Some(Slot::Live(live)) = self.slot(to)
+                    && live.session.has_queued()
+                {
+                    // It may have been the one that the others waited behind.
+                    self.mark_dirty(to.slot);
+                }
             }
         }
     }
 
-    /// Does `then` with what `work` comes to: at once if it is done at once, else in a turn of its own.
+    fn go_on(&mut self, session: SubscriberId, conn: u64, packet_id: u16, next: Next) {
+        let now = self.now;
+        let generation = self.generations.get(session.slot as usize).copied();
+        let Some(Slot::Live(live)) = self.slots.get_mut(session.slot as usize) else {
+            return;
+        };
+        if generation != Some(session.generation) || live.conn.number != conn {
+            return;
+        }
+        let buffers = &mut self.buffers;
+        live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
+        let dropped = match next {
+            Next::Send => live.session.send_reserved(packet_id, &mut self.wires, now),
+            Next::Pubrel => {
+                live.session.released(packet_id);
+                None
+            }
+            Next::Pubcomp => {
+                live.session.completed(packet_id, true);
+                None
+            }
+        };
+        self.mark_dirty(session.slot);
+        if let Some((reason, finished)) = dropped {
+            self.pumped(session.slot, Pumped::Dropped(reason, finished));
+        }
+    }
+
+    /// Messages of an instance had to make room in the store, or were too old.
+    fn evicted(&mut self, instance: &crate::instance::InstanceId, count: usize) {
+        self.metrics
+            .messages_dropped
+            .add(DropReason::OfflineFull, count as u64);
+        if let Some(tenant) = self.shared.tenants.get(instance) {
+            tenant.usage.evicted.add(count as u64);
+        }
+    }
+
+    /// Does `then` with what `work` comes to: at once if it is done at once, else in a turn of its own. The work begins
+    /// now, so that what is asked of the store later finds it done.
     pub(super) fn when_done<T: 'static>(
         &mut self,
         work: impl Future<Output = T> + 'static,
@@ -187,4 +429,13 @@ impl Shard {
             }
         });
     }
+}
+
+fn bytes_of(change: &Change) -> usize {
+    let message = match change {
+        Change::Append { delivery, .. } => Some(&delivery.message),
+        Change::Retain { message, .. } => message.as_ref(),
+        _ => None,
+    };
+    CHANGE_BYTES + message.map_or(0, |message| message.payload.len())
 }

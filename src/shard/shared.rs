@@ -2,6 +2,7 @@
 
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, UnboundedSender};
@@ -74,6 +75,8 @@ pub struct Shared {
     pub match_cache: usize,
     /// Spreads client ids over shards.
     pub home_seed: RandomState,
+    /// Sessions that outlive their connections, by shard. As many entries as `controls`.
+    pub persistent: Vec<AtomicI64>,
 }
 
 impl Shared {
@@ -81,6 +84,24 @@ impl Shared {
     #[must_use]
     pub fn home(&self, key: &SessionKey) -> u16 {
         key.home(&self.home_seed, self.controls.len())
+    }
+
+    /// Whether a message for somebody on this shard may have to be kept.
+    #[inline]
+    #[must_use]
+    pub fn has_persistent(&self, shard: u16) -> bool {
+        self.persistent
+            .get(usize::from(shard))
+            .is_none_or(|count| count.load(Ordering::Relaxed) != 0)
+    }
+
+    /// So many more sessions of this shard outlive their connections.
+    pub(super) fn count_persistent(&self, shard: u16, more: i64) {
+        if let Some(count) = self.persistent.get(usize::from(shard))
+            && more != 0
+        {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
     }
 
     /// Sends to the control lane of a shard. A shard that is gone has nothing to be told.

@@ -103,8 +103,6 @@ pub(super) struct Absent {
     pub(super) expires_at: Option<Millis>,
     /// The store's version of its record.
     pub(super) revision: Revision,
-    /// Its record is being written; who wants to read it waits for this.
-    pub(super) saving: Option<std::rc::Rc<tokio::sync::Notify>>,
     /// How many subscriptions it has, for the metrics.
     pub(super) subscriptions: usize,
 }

@@ -15,7 +15,7 @@ use crate::instance::Hit;
 use crate::message::{Delivery, Message, SubscriptionOptions};
 use crate::router::SubscriberId;
 use crate::session::Close;
-use crate::store::StoreError;
+use crate::store::{SessionRecord, StoreError};
 use crate::topic::TopicFilter;
 
 /// A subscription that was made and brings retained messages.
@@ -28,7 +28,7 @@ impl Shard {
     /// SUBSCRIBE: one reason code for each filter, in their order [MQTT-3.8.4-6]; retained messages follow SUBACK.
     pub(super) fn on_subscribe(&mut self, at: u32, subscribe: Subscribe) -> Result<(), Close> {
         let asked = subscribe.filters.len();
-        // A retained message published just before, in the same read, is to be seen.
+        // A retained message published just before, in the same read, is to be seen: the store does things in order.
         self.settle_turn();
         let Some(tenant) = self.tenant_of(at) else {
             return Ok(());
@@ -84,20 +84,54 @@ impl Shard {
         }
         // What a policy added has no place in the answer.
         codes.truncate(asked);
-        let Some(live) = self.live(at) else { return Ok(()) };
-        let limits = live.session.link.limits(live.session.version);
-        codec::suback(
-            live.session.outbox.buffer(),
-            limits,
-            subscribe.packet_id,
-            &codes,
-            None,
-        );
-        self.mark_dirty(at);
-        for (filter, options) in granted {
-            self.bring_retained(at, filter, options);
-        }
+        // A subscription that outlives the connection is stored before its SUBACK.
+        let changed = codes.iter().any(|code| !code.is_error());
+        let packet_id = subscribe.packet_id;
+        self.when_saved(at, changed, move |shard, at| {
+            let Some(live) = shard.live(at) else { return };
+            let limits = live.session.link.limits(live.session.version);
+            codec::suback(live.session.outbox.buffer(), limits, packet_id, &codes, None);
+            shard.mark_dirty(at);
+            for (filter, options) in granted {
+                shard.bring_retained(at, filter, options);
+            }
+        });
         Ok(())
+    }
+
+    /// Does `then` when the store has the subscriptions of the session in `at`, if they have `changed` and outlive the
+    /// connection; else now. Not at all if the connection is gone by then.
+    fn when_saved(&mut self, at: u32, changed: bool, then: impl FnOnce(&mut Self, u32) + 'static) {
+        let subscriber = self.subscriber(at);
+        let Some(live) = self.live(at) else { return };
+        if !changed || !live.session.is_persistent() {
+            return then(self, at);
+        }
+        let (key, conn, revision) = (live.key.clone(), live.conn.number, live.revision);
+        let record = SessionRecord {
+            will: live.will.as_ref().map(|will| super::will::stored(will, None)),
+            client: live.client.to_stored(),
+            ..live.session.to_record()
+        };
+        let then = Box::new(move |shard: &mut Self, saved: bool| {
+            let Some(Slot::Live(live)) = shard.slot(subscriber) else {
+                return;
+            };
+            if live.conn.number != conn {
+                return;
+            }
+            if saved {
+                let buffers = &mut shard.buffers;
+                if let Some(Slot::Live(live)) = shard.slots.get_mut(at as usize) {
+                    live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
+                }
+                then(shard, at);
+            } else {
+                let what = "the session could not be stored";
+                shard.close(at, &Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what));
+            }
+        });
+        self.save(&key, revision, record, Some(then));
     }
 
     /// One filter: the QoS it gets and whether it brings retained messages, or the code it is refused with.
@@ -269,7 +303,11 @@ impl Shard {
                 Some(delivery)
             };
             if let (Some(delivery), Some(Slot::Live(live))) = (delivery, self.slot(subscriber)) {
-                live.session.deliver_retained(delivery);
+                let settings = &live.tenant.settings;
+                let in_store = live.session.deliver_retained(delivery.clone(), settings);
+                if in_store.is_some() {
+                    self.store_for(subscriber.slot, delivery, in_store, None);
+                }
             }
         }
         self.pump(subscriber.slot);
@@ -304,16 +342,14 @@ impl Shard {
         }
         // What a policy added has no place in the answer.
         codes.truncate(asked);
-        let Some(live) = self.live(at) else { return Ok(()) };
-        let limits = live.session.link.limits(live.session.version);
-        codec::unsuback(
-            live.session.outbox.buffer(),
-            limits,
-            unsubscribe.packet_id,
-            &codes,
-            None,
-        );
-        self.mark_dirty(at);
+        let changed = codes.contains(&ReasonCode::SUCCESS);
+        let packet_id = unsubscribe.packet_id;
+        self.when_saved(at, changed, move |shard, at| {
+            let Some(live) = shard.live(at) else { return };
+            let limits = live.session.link.limits(live.session.version);
+            codec::unsuback(live.session.outbox.buffer(), limits, packet_id, &codes, None);
+            shard.mark_dirty(at);
+        });
         Ok(())
     }
 }

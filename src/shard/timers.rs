@@ -26,6 +26,8 @@ pub(super) enum Due {
     Absent(SubscriberId),
     /// The login of the client of this connection number ends soon, or has ended.
     Login(SubscriberId, u64),
+    /// The client of this connection number has had its grace for its messages up to this one.
+    Grace(SubscriberId, u64, u32),
     /// A connection without a session has had time enough.
     LastWords(u64),
 }
@@ -98,6 +100,7 @@ impl Shard {
                 Due::KeepAlive(subscriber, conn) => self.keep_alive_due(subscriber, conn),
                 Due::Absent(subscriber) => self.absent_due(subscriber),
                 Due::Login(subscriber, conn) => self.login_due(subscriber, conn),
+                Due::Grace(subscriber, conn, up_to) => self.grace_due(subscriber, conn, up_to),
                 Due::LastWords(conn) => {
                     if let Some(conn) = self.lingering.get(&conn) {
                         conn.wake();
@@ -118,7 +121,7 @@ impl Shard {
         // A session that is at rest has one deadline or two; those of earlier rests go with its next connection.
         self.timers
             .compact(slots.len() + lingering.len(), |due| match due {
-                Due::KeepAlive(id, conn) | Due::Login(id, conn) => {
+                Due::KeepAlive(id, conn) | Due::Login(id, conn) | Due::Grace(id, conn, _) => {
                     matches!(slot(id), Some(Slot::Live(live)) if live.conn.number == *conn)
                 }
                 Due::Absent(id) => matches!(slot(id), Some(Slot::Absent(_))),
@@ -128,13 +131,14 @@ impl Shard {
 
     fn keep_alive_due(&mut self, subscriber: SubscriberId, conn: u64) {
         let (now, held_back) = (self.now, !self.backlog.is_empty());
+        let behind = self.unsettled.is_behind();
         let Some(Slot::Live(live)) = self.slot(subscriber) else {
             return;
         };
         if live.conn.number != conn {
             return;
         }
-        let held_back = held_back || live.conn.parked.is_some();
+        let held_back = held_back || live.conn.parked.is_some() || (behind && live.session.owes());
         let patience = patience(live.session.link.keep_alive);
         let deadline = live.conn.last_packet.plus(patience);
         if deadline > now {

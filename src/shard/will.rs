@@ -12,6 +12,7 @@ use crate::codec::Will;
 use crate::hooks::{Client, Hook, Patch, PublishDecision, PublishRequest, Transform};
 use crate::message::{Message, Origin, Publication};
 use crate::metrics::DropReason;
+use crate::store::StoredWill;
 use crate::time::Millis;
 use crate::topic::TopicName;
 
@@ -20,6 +21,54 @@ pub(super) struct PendingWill {
     pub(super) will: Box<Will>,
     /// When its delay is over.
     pub(super) due: Millis,
+}
+
+impl PendingWill {
+    /// The will as the store keeps it.
+    pub(super) fn to_store(&self) -> StoredWill {
+        stored(&self.will, Some(self.due))
+    }
+
+    /// The will that the store has kept.
+    pub(super) fn from_store(stored: StoredWill, due: Millis) -> Self {
+        let StoredWill {
+            topic,
+            payload,
+            forward,
+            qos,
+            retain,
+            delay,
+            message_expiry,
+            ..
+        } = stored;
+        let will = Will {
+            topic,
+            payload,
+            qos,
+            retain,
+            delay,
+            message_expiry,
+            forward,
+        };
+        Self {
+            will: Box::new(will),
+            due,
+        }
+    }
+}
+
+/// A will as the store keeps it; while its client is connected it is not due.
+pub(super) fn stored(will: &Will, due: Option<Millis>) -> StoredWill {
+    StoredWill {
+        topic: will.topic.clone(),
+        payload: will.payload.clone(),
+        forward: will.forward.clone(),
+        qos: will.qos,
+        retain: will.retain,
+        delay: will.delay,
+        message_expiry: will.message_expiry,
+        due,
+    }
 }
 
 impl Shard {

@@ -23,7 +23,7 @@ impl InstanceOperations for Broker {
     fn instance(&self, request: &InstanceName) -> Result<InstanceShown, Failure> {
         let tenant = self.instances.get(Some(&request.id))?;
         let record = self.instances.record(&tenant.id);
-        let kept = self.shared.store.counts(&tenant.id);
+        let kept = self.shared.store.counts(&tenant.id, self.shared.clock.now());
         let hits = Hit::ALL.map(|hit| (hit.name().to_owned(), tenant.usage.hits(hit)));
         let settings = self.instances.differences(&tenant).into_iter();
         let now = self.instances.now();

@@ -1,57 +1,57 @@
 //! The store that forgets when the process ends. It keeps the contract in full otherwise: order, cap, age, revisions.
 
 mod inbox;
+mod instance;
+mod retained;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod young;
 
-use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::{
-    Append, Counts, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError, StoreFuture,
+use super::durable::{
+    Change, Committed, Counts, Health, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store,
+    StoreFuture, Stored,
 };
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::Message;
 use crate::time::Millis;
-use crate::topic::tree::TopicTree;
-use crate::topic::{TopicFilter, TopicName};
-use inbox::Inboxes;
+use crate::topic::TopicFilter;
+use retained::Retained;
+use sessions::Sessions;
 
 /// Sessions, inboxes and retained messages in this process's memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// Inboxes by instance. One lock a batch, so the shards meet here once a turn and not once a message.
-    inboxes: Mutex<HashMap<InstanceId, Inboxes>>,
-    /// Session records, by session.
-    records: Mutex<HashMap<SessionKey, (SessionRecord, Revision)>>,
-    /// Retained messages, by instance. Read on SUBSCRIBE, written on a retained PUBLISH.
-    retained: RwLock<HashMap<InstanceId, TopicTree<Arc<Message>>>>,
-    /// Kept beside the lock, for metrics.
-    retained_count: AtomicUsize,
-}
-
-impl MemoryStore {
-    fn with_inboxes<R>(&self, instance: &InstanceId, work: impl FnOnce(&mut Inboxes) -> R) -> R {
-        work(inboxes_of(&mut self.inboxes.lock(), instance))
-    }
-}
-
-/// The inboxes of an instance. One that nobody gave limits is not there any more, and keeps nothing.
-fn inboxes_of<'a>(all: &'a mut HashMap<InstanceId, Inboxes>, instance: &InstanceId) -> &'a mut Inboxes {
-    all.entry(instance.clone()).or_default()
+    /// One lock a batch, so the shards meet here once a turn and not once a message.
+    sessions: Mutex<Sessions>,
+    /// Read on SUBSCRIBE, written on a retained PUBLISH. Who takes both locks takes this one second.
+    retained: RwLock<Retained>,
 }
 
 impl Store for MemoryStore {
-    fn append(&self, batch: Vec<Append>, now: Millis) -> StoreFuture<'_, usize> {
-        let mut all = self.inboxes.lock();
-        let mut evicted = 0;
-        for Append { session, delivery } in batch {
-            let inboxes = inboxes_of(&mut all, &session.instance);
-            evicted += inboxes.append(&session.client_id, delivery, now);
+    fn commit(&self, batch: Vec<Change>, now: Millis) -> StoreFuture<'_, Committed> {
+        let mut sessions = self.sessions.lock();
+        // Kept from the first that needs it to the end of the batch, which nobody is to see half done.
+        let mut retained = None;
+        let mut done = Committed::default();
+        for change in batch {
+            match change {
+                Change::Retain {
+                    instance,
+                    topic,
+                    message,
+                } => retained
+                    .get_or_insert_with(|| self.retained.write())
+                    .set(&instance, &topic, message),
+                change => sessions.apply(change, now, &mut done),
+            }
         }
-        Box::pin(ready(Ok(evicted)))
+        Box::pin(ready(Ok(done)))
     }
 
     fn read<'a>(
@@ -61,23 +61,16 @@ impl Store for MemoryStore {
         max: usize,
         now: Millis,
     ) -> StoreFuture<'a, Page> {
-        let page = self.with_inboxes(&session.instance, |i| i.read(&session.client_id, after, max, now));
-        Box::pin(ready(Ok(page)))
-    }
-
-    fn acknowledge<'a>(&'a self, session: &'a SessionKey, up_to: InboxSeq) -> StoreFuture<'a, ()> {
-        self.with_inboxes(&session.instance, |i| i.acknowledge(&session.client_id, up_to));
-        Box::pin(ready(Ok(())))
+        Box::pin(ready(Ok(self.sessions.lock().read(session, after, max, now))))
     }
 
     fn discard<'a>(&'a self, session: &'a SessionKey) -> StoreFuture<'a, ()> {
-        self.records.lock().remove(session);
-        self.with_inboxes(&session.instance, |i| i.discard(&session.client_id));
+        self.sessions.lock().discard(session);
         Box::pin(ready(Ok(())))
     }
 
-    fn load<'a>(&'a self, session: &'a SessionKey) -> StoreFuture<'a, Option<(SessionRecord, Revision)>> {
-        Box::pin(ready(Ok(self.records.lock().get(session).cloned())))
+    fn load<'a>(&'a self, session: &'a SessionKey, now: Millis) -> StoreFuture<'a, Option<Stored>> {
+        Box::pin(ready(Ok(self.sessions.lock().load(session, now))))
     }
 
     fn save<'a>(
@@ -86,35 +79,11 @@ impl Store for MemoryStore {
         record: SessionRecord,
         expected: Revision,
     ) -> StoreFuture<'a, Revision> {
-        let mut records = self.records.lock();
-        let current = records
-            .get(session)
-            .map_or(Revision(0), |(_, revision)| *revision);
-        if current != expected {
-            return Box::pin(ready(Err(StoreError::Stale)));
-        }
-        let next = Revision(current.0 + 1);
-        records.insert(session.clone(), (record, next));
-        Box::pin(ready(Ok(next)))
+        Box::pin(ready(self.sessions.lock().save(session, record, expected)))
     }
 
-    fn retain<'a>(
-        &'a self,
-        instance: &'a InstanceId,
-        topic: &'a TopicName,
-        message: Option<Arc<Message>>,
-    ) -> StoreFuture<'a, ()> {
-        let mut all = self.retained.write();
-        let tree = all.entry(instance.clone()).or_default();
-        let before = tree.len();
-        match message {
-            Some(message) => drop(tree.insert(topic, message)),
-            None => drop(tree.remove(topic)),
-        }
-        // Added before subtracted, so that the count never dips below zero in between.
-        self.retained_count.fetch_add(tree.len(), Ordering::Relaxed);
-        self.retained_count.fetch_sub(before, Ordering::Relaxed);
-        Box::pin(ready(Ok(())))
+    fn sessions(&self) -> StoreFuture<'_, Vec<SessionKey>> {
+        Box::pin(ready(Ok(self.sessions.lock().recorded())))
     }
 
     fn retained<'a>(
@@ -123,46 +92,51 @@ impl Store for MemoryStore {
         filter: &'a TopicFilter,
         now: Millis,
     ) -> StoreFuture<'a, Vec<Arc<Message>>> {
-        let mut found = Vec::new();
-        if let Some(tree) = self.retained.read().get(instance) {
-            tree.matching(filter, |_, message| {
-                if message.remaining_expiry(now).is_ok() {
-                    found.push(Arc::clone(message));
-                }
-            });
-        }
+        let found = self.retained.read().matching(instance, filter, now);
         Box::pin(ready(Ok(found)))
     }
 
     fn limit_inboxes(&self, instance: &InstanceId, limits: InboxLimits) {
-        self.with_inboxes(instance, |inboxes| inboxes.limit(limits));
+        self.sessions.lock().limit(instance, limits);
     }
 
     fn forget_instance<'a>(&'a self, instance: &'a InstanceId) -> StoreFuture<'a, ()> {
-        self.records.lock().retain(|key, _| key.instance != *instance);
-        self.inboxes.lock().remove(instance);
-        if let Some(tree) = self.retained.write().remove(instance) {
-            self.retained_count.fetch_sub(tree.len(), Ordering::Relaxed);
-        }
+        let mut sessions = self.sessions.lock();
+        sessions.forget(instance);
+        self.retained.write().forget(instance);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn tidy(&self, now: Millis) -> StoreFuture<'_, Vec<(InstanceId, usize)>> {
+        Box::pin(ready(Ok(self.sessions.lock().tidy(now))))
+    }
+
+    fn sync(&self) -> StoreFuture<'_, ()> {
         Box::pin(ready(Ok(())))
     }
 
     fn retained_in(&self, instance: &InstanceId) -> usize {
-        self.retained.read().get(instance).map_or(0, TopicTree::len)
+        self.retained.read().len_of(instance)
     }
 
-    fn counts(&self, instance: &InstanceId) -> Counts {
+    fn counts(&self, instance: &InstanceId, now: Millis) -> Counts {
+        let (offline, stored) = self.sessions.lock().counts(instance, now);
         Counts {
             retained: self.retained_in(instance),
-            offline: self.inboxes.lock().get(instance).map_or(0, Inboxes::len),
+            offline,
+            stored,
         }
     }
 
     fn retained_count(&self) -> usize {
-        self.retained_count.load(Ordering::Relaxed)
+        self.retained.read().len()
     }
 
     fn offline_count(&self) -> usize {
-        self.inboxes.lock().values().map(Inboxes::len).sum()
+        self.sessions.lock().len()
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
     }
 }
