@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::matches::{Recipients, recipients_of_several};
+use super::matches::{OnShard, Recipients, recipients_of_several};
 use super::p2p::{P2p, P2pMode};
 use super::subscribers::Subscribers;
 use super::wildcards::Wildcards;
@@ -120,7 +120,7 @@ impl SubscriptionIndex {
             serial: NEXT.fetch_add(1, Ordering::Relaxed),
             p2p: P2p::new(instance, home_seed, shards),
             shards,
-            nobody: (0..shards).map(|_| Box::default()).collect(),
+            nobody: (0..shards).map(|_| OnShard::default()).collect(),
             hasher: DefaultHashBuilder::default(),
             filters: RwLock::default(),
             changes: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),

@@ -9,7 +9,34 @@ use crate::codec::QoS;
 use crate::topic::TopicName;
 
 /// Sessions by the shard they live on, in no order. Topics whose recipients are the same many share one list.
-pub type Recipients = Arc<[Box<[Recipient]>]>;
+pub type Recipients = Arc<[OnShard]>;
+
+/// The recipients on one shard.
+#[derive(Debug, Default)]
+pub struct OnShard {
+    recipients: Box<[Recipient]>,
+    /// Messages of QoS 1 and 2 may have to be kept for one of them.
+    pub keeps: bool,
+}
+
+impl std::ops::Deref for OnShard {
+    type Target = [Recipient];
+
+    fn deref(&self) -> &[Recipient] {
+        &self.recipients
+    }
+}
+
+impl FromIterator<Recipient> for OnShard {
+    fn from_iter<I: IntoIterator<Item = Recipient>>(all: I) -> Self {
+        let recipients: Box<[Recipient]> = all.into_iter().collect();
+        let kept = |recipient: &Recipient| recipient.persistent && recipient.qos > QoS::AtMostOnce;
+        Self {
+            keeps: recipients.iter().any(kept),
+            recipients,
+        }
+    }
+}
 
 /// Everybody who gets what is published to one topic, as of one version of the index.
 #[derive(Debug)]
@@ -27,7 +54,16 @@ pub struct Matches {
 }
 
 /// A subscription that a walk through the index found.
-pub(super) type Found = (SubscriberId, SubscriptionOptions);
+pub(super) type Found = (SubscriberId, Subscription);
+
+/// One subscription in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Subscription {
+    pub(super) options: SubscriptionOptions,
+    /// Its session outlived its connections when it was made. One that does so never begins later, so this errs, if at
+    /// all, towards keeping.
+    pub(super) persistent: bool,
+}
 
 /// One session that gets the message, with its overlapping subscriptions merged: the maximum QoS [MQTT-3.3.4-2], all
 /// identifiers [MQTT-3.3.4-3], RETAIN as published if one of them wants that.
@@ -38,6 +74,7 @@ pub struct Recipient {
     qos: QoS,
     retain_as_published: bool,
     own: Own,
+    persistent: bool,
     /// What most recipients do not have.
     rare: Option<Box<Rare>>,
 }
@@ -94,7 +131,7 @@ impl Recipient {
 
     /// Merges the subscriptions of one session, of which there is at least one.
     pub(super) fn merge(found: &[Found]) -> Option<Self> {
-        let (subscriber, options) = *found.first()?;
+        let (subscriber, Subscription { options, persistent }) = *found.first()?;
         if let [_] = found
             && !options.no_local
             && options.subscription_id.is_none()
@@ -104,20 +141,22 @@ impl Recipient {
                 qos: options.qos,
                 retain_as_published: options.retain_as_published,
                 own: Own::Same,
+                persistent,
                 rare: None,
             });
         }
-        let mut recipient = Self::of(subscriber, found.iter().map(|(_, options)| options));
+        let mut recipient = Self::of(subscriber, found.iter().map(|(_, found)| &found.options));
+        recipient.persistent = found.iter().any(|(_, found)| found.persistent);
         let local: Vec<_> = found
             .iter()
-            .filter(|(_, options)| !options.no_local)
+            .filter(|(_, found)| !found.options.no_local)
             .copied()
             .collect();
         if local.is_empty() {
             recipient.own = Own::Nothing;
         } else if local.len() < found.len() {
             recipient.own = Own::Less;
-            let own = Self::of(subscriber, local.iter().map(|(_, options)| options));
+            let own = Self::of(subscriber, local.iter().map(|(_, found)| &found.options));
             recipient.rare.get_or_insert_default().own = Some(Box::new(own));
         }
         Some(recipient)
@@ -140,6 +179,7 @@ impl Recipient {
                 .unwrap_or(QoS::AtMostOnce),
             retain_as_published: options.clone().any(|options| options.retain_as_published),
             own: Own::Same,
+            persistent: false,
             rare: (!ids.is_empty()).then(|| Box::new(Rare { ids, own: None })),
         }
     }
@@ -151,7 +191,7 @@ pub(super) fn recipients_of_one(found: &[Found], shards: usize) -> Recipients {
         let alone = |shard| usize::from(subscriber.shard) == shard;
         let all = (0..shards).map(|shard| match alone(shard) {
             true => Recipient::merge(found).into_iter().collect(),
-            false => Box::default(),
+            false => OnShard::default(),
         });
         return all.collect();
     }
@@ -177,7 +217,7 @@ fn by_shard<'a>(sessions: impl Iterator<Item = &'a [Found]> + Clone, shards: usi
             recipients.push(recipient);
         }
     }
-    all.into_iter().map(Vec::into_boxed_slice).collect()
+    all.into_iter().map(OnShard::from_iter).collect()
 }
 
 impl Matches {
@@ -187,7 +227,7 @@ impl Matches {
         let recipients: usize = self.by_shard.iter().map(|recipients| recipients.len()).sum();
         size_of::<Self>()
             + self.topic.len()
-            + self.by_shard.len() * size_of::<Box<[Recipient]>>()
+            + self.by_shard.len() * size_of::<OnShard>()
             + recipients * size_of::<Recipient>()
             + self.groups.len() * size_of::<Arc<SharedGroup>>()
             + self

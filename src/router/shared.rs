@@ -36,6 +36,8 @@ pub struct Picked {
     pub retain_as_published: bool,
     /// Its subscription's identifier, if it has one.
     pub ids: SmallVec<[u32; 1]>,
+    /// Its session outlives its connections.
+    pub persistent: bool,
 }
 
 impl SharedGroup {
@@ -107,6 +109,7 @@ impl SharedGroup {
             qos: member.options.qos,
             retain_as_published: member.options.retain_as_published,
             ids: member.options.subscription_id.into_iter().collect(),
+            persistent: member.presence.is_persistent(),
         })
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::matches::{Recipients, recipients_of_one};
+use super::matches::{Found, Recipients, Subscription, recipients_of_one};
 use super::roster::{INDEXED_FROM, Roster};
 use super::{Presence, SharedGroup, SubscriberId, SubscriptionOptions};
 
 /// The subscribers of one filter, and the groups that share it.
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
-    direct: Roster<SubscriptionOptions>,
+    direct: Roster<Subscription>,
     /// What few filters have.
     rare: Option<Box<Rare>>,
 }
@@ -36,7 +36,7 @@ impl Subscribers {
         self.direct().is_empty() && self.groups().is_empty()
     }
 
-    pub(super) fn direct(&self) -> &[(SubscriberId, SubscriptionOptions)] {
+    pub(super) fn direct(&self) -> &[Found] {
         self.direct.list()
     }
 
@@ -79,7 +79,8 @@ impl Subscribers {
                 visible: true,
             };
         }
-        let existed = self.direct.insert(subscriber, options);
+        let persistent = presence.is_persistent();
+        let existed = self.direct.insert(subscriber, Subscription { options, persistent });
         self.direct_changed();
         Changed {
             existed,

@@ -393,7 +393,7 @@ proptest! {
                 let matches = cache.lookup(&index, topic).unwrap();
                 let mut found = BTreeMap::new();
                 for (shard, recipients) in (0..).zip(matches.by_shard.iter()) {
-                    for one in recipients {
+                    for one in recipients.iter() {
                         prop_assert_eq!(one.subscriber.shard, shard);
                         let wants = (Some(in_order(one.wanted())), one.own().map(in_order));
                         prop_assert!(found.insert(one.subscriber, wants).is_none(), "twice");

@@ -293,15 +293,11 @@ impl Shard {
         session.keep_sent = self.hooks.wants(Hook::Acked);
         let number = self.next_conn;
         self.next_conn += 1;
-        if !as_it_was && (session.is_persistent() || session_present) {
-            // From here on it is here, whatever becomes of the broker.
-            let record = SessionRecord {
-                will: connect.will.as_ref().map(|will| super::will::stored(will, None)),
-                client: client.to_stored(),
-                ..session.to_record()
-            };
-            self.save(&key, revision, record, None);
-        }
+        let record = (!as_it_was && (session.is_persistent() || session_present)).then(|| SessionRecord {
+            will: connect.will.as_ref().map(|will| super::will::stored(will, None)),
+            client: client.to_stored(),
+            ..session.to_record()
+        });
         let persistent = session.is_persistent();
         let live = Live {
             conn: Conn::new(number, io, place, self.now),
@@ -320,7 +316,11 @@ impl Shard {
         };
         tenant.usage.connections.enter(usize::MAX);
         self.tell_status(&live, StatusKind::Connect, None);
-        let at = self.place(key, live, persistent);
+        let at = self.place(key.clone(), live, persistent);
+        if let Some(record) = record {
+            // From here on it is there, whatever becomes of the broker.
+            self.save(&key, revision, record, None);
+        }
         for what in pumped {
             self.pumped(at, what);
         }

@@ -51,7 +51,7 @@ impl Shard {
                 self.deliver_here(publication, matches, publisher);
             } else {
                 let message = publication.share();
-                let claim = self.claim_for(shard, publication.qos);
+                let claim = if recipients.keeps { self.claim_for(shard, publication.qos) } else { None };
                 self.post(
                     shard,
                     Mail::Deliver {
@@ -77,7 +77,7 @@ impl Shard {
                 self.deliver_to(publication, picked.subscriber, receiver);
             } else {
                 let delivery = crate::session::to_delivery(publication, receiver);
-                let claim = self.claim_for(picked.subscriber.shard, receiver.qos);
+                let claim = if picked.persistent { self.claim_for(picked.subscriber.shard, receiver.qos) } else { None };
                 self.post(
                     picked.subscriber.shard,
                     Mail::One {
@@ -140,7 +140,7 @@ impl Shard {
         let Some(recipients) = matches.by_shard.get(usize::from(self.id)) else {
             return;
         };
-        for recipient in recipients {
+        for recipient in recipients.iter() {
             let wanted = if publisher == Some(recipient.subscriber) {
                 // No Local: what it published itself comes back only by its other subscriptions [MQTT-3.8.3-3].
                 match recipient.own() {
