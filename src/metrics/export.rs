@@ -165,7 +165,6 @@ impl Collector for Broker {
             "Shared subscriptions.",
             now.shared_subscriptions,
         )?;
-        out.gauge("dunlin_retained_messages", "Retained messages.", now.retained)?;
         out.gauge(
             "dunlin_inflight_messages",
             "Messages sent and not acknowledged.",
@@ -175,16 +174,6 @@ impl Collector for Broker {
             "dunlin_queued_messages",
             "Messages waiting for connected clients.",
             now.queued_messages,
-        )?;
-        out.gauge(
-            "dunlin_offline_messages",
-            "Messages kept for absent clients.",
-            now.offline_messages,
-        )?;
-        out.gauge(
-            "dunlin_offline_bytes",
-            "Payload of the messages kept.",
-            now.offline_bytes,
         )?;
         self.process(&mut out)
     }

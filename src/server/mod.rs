@@ -7,6 +7,7 @@ mod authorities;
 mod certificates;
 mod chain;
 mod diff;
+mod embedded;
 mod end;
 mod housekeeping;
 mod instances;
@@ -18,6 +19,7 @@ mod reload;
 mod settings;
 mod shards;
 mod socket;
+mod store;
 mod sys;
 mod wishes;
 
@@ -36,7 +38,6 @@ use crate::instance::InstanceId;
 use crate::listener::Gate;
 use crate::metrics::{Exporter, Metrics};
 use crate::shard::{Control, Shared, Statuses, Tenants};
-use crate::store::memory::MemoryStore;
 use crate::store::registry::{FileKeeper, Registry};
 use crate::time::Clock;
 use crate::transport::tls::Authorities;
@@ -122,7 +123,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
             config.endpoints.unknown_host,
         ),
         limits: settings::limits(config),
-        store: Arc::new(MemoryStore::default()),
+        store: store::open(config)?,
         registry: Arc::clone(registry),
         wanted_parents,
         wanted_certificates,
@@ -161,11 +162,13 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         tokio::spawn(Arc::clone(&authorities).run(changes_of_authorities));
         tokio::spawn(certificates::run(Arc::clone(&instances), new_certificates));
         tokio::spawn(housekeeping::run(Arc::clone(&instances)));
+        tokio::spawn(store::tend(Arc::clone(&shared)));
         let reloader = reload::start(config, chain, &shared, generation, &services)?;
         let readiness = Arc::new(Readiness::default());
         let exporter = Exporter::new(Arc::clone(&metrics));
         exporter.register(Box::new(MetersOf(Arc::clone(&services))));
         exporter.register(Box::new(InstanceMetrics(Arc::clone(&shared))));
+        exporter.register(Box::new(store::StoreMetrics(Arc::clone(&shared))));
         exporter.register(Box::new(PolicyMetrics {
             hooks: Arc::clone(&hook_metrics),
             reloader: Arc::clone(&reloader),
@@ -251,6 +254,9 @@ async fn supervise(
     readiness.advance(State::Draining);
     gate.drain();
     drain(shared, config.server.drain_timeout).await;
+    if let Err(error) = shared.store.sync().await {
+        tracing::error!(%error, "the store may not have everything on the disk");
+    }
     Ok(())
 }
 

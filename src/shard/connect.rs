@@ -12,7 +12,7 @@ use crate::codec::{self, Connect, ProtocolVersion, ReasonCode};
 use crate::config::Duplicate;
 use crate::hooks::{Client, Connack, ConnackPatch, Event, Grant, Hook};
 use crate::instance::{Hit, SessionKey};
-use crate::router::Presence;
+use crate::router::{Presence, SubscriberId};
 use crate::session::{Close, Offer, Session, negotiate};
 use crate::store::{Revision, SessionRecord, StoreError, Stored};
 use crate::transport::Io;
@@ -318,8 +318,13 @@ impl Shard {
         self.tell_status(&live, StatusKind::Connect, None);
         let at = self.place(key.clone(), live, persistent);
         if let Some(record) = record {
-            // From here on it is there, whatever becomes of the broker.
-            self.save(&key, revision, record, None);
+            // What CONNACK says of the session holds whatever becomes of the broker.
+            if let Some(live) = self.live(at) {
+                live.conn.muted = true;
+            }
+            let subscriber = self.subscriber(at);
+            let then = move |shard: &mut Self, saved: bool| shard.connect_saved(subscriber, number, saved);
+            self.save(&key, revision, record, Some(Box::new(then)));
         }
         for what in pumped {
             self.pumped(at, what);
@@ -355,6 +360,25 @@ impl Shard {
             self.end_connection(id, end);
         }
         id
+    }
+
+    /// The store has the session of this connection: the client may be told so.
+    fn connect_saved(&mut self, subscriber: SubscriberId, conn: u64, saved: bool) {
+        let Some(Slot::Live(live)) = self.slot(subscriber) else {
+            return;
+        };
+        if live.conn.number != conn {
+            return;
+        }
+        live.conn.muted = false;
+        self.mark_dirty(subscriber.slot);
+        if !saved {
+            let what = "the session could not be stored";
+            self.close(
+                subscriber.slot,
+                &Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what),
+            );
+        }
     }
 
     /// The presence that shared subscriptions know this session by: the resting session's own if there is one.

@@ -51,7 +51,7 @@ impl Shard {
             return;
         };
         live.conn.dirty = false;
-        if live.conn.blocked {
+        if live.conn.blocked || live.conn.muted {
             return;
         }
         let (io, session) = (&mut live.conn.io, &mut live.session);

@@ -39,6 +39,8 @@ pub struct Conn {
     pub(super) blocked: bool,
     /// It is in the list of those to be flushed.
     pub(super) dirty: bool,
+    /// Nothing is written until the store has the session.
+    pub(super) muted: bool,
     /// Somebody watches this client.
     pub(super) traced: bool,
     /// It asked for its messages to keep their order towards the cloud.
@@ -71,6 +73,7 @@ impl Conn {
             waker: None,
             blocked: false,
             dirty: false,
+            muted: false,
             traced: false,
             ordered: false,
             told: 0,

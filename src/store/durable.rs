@@ -252,6 +252,9 @@ pub trait Store: Send + Sync + 'static {
     /// The sessions that have a record.
     fn sessions(&self) -> StoreFuture<'_, Vec<SessionKey>>;
 
+    /// The instances of which there is anything.
+    fn instances(&self) -> StoreFuture<'_, Vec<InstanceId>>;
+
     /// The retained messages that a filter matches, without those that have expired.
     fn retained<'a>(
         &'a self,

@@ -3,6 +3,7 @@
 //! [`durable`] is the contract; [`memory`] keeps it for as long as the process lives. [`registry`] is a store of its own: small,
 //! sealed, and read as a whole.
 
+pub mod dump;
 pub mod durable;
 pub mod memory;
 pub mod registry;

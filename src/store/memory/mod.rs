@@ -86,6 +86,14 @@ impl Store for MemoryStore {
         Box::pin(ready(Ok(self.sessions.lock().recorded())))
     }
 
+    fn instances(&self) -> StoreFuture<'_, Vec<InstanceId>> {
+        let mut all = self.sessions.lock().instances();
+        all.extend(self.retained.read().instances());
+        all.sort();
+        all.dedup();
+        Box::pin(ready(Ok(all)))
+    }
+
     fn retained<'a>(
         &'a self,
         instance: &'a InstanceId,

@@ -19,6 +19,11 @@ pub(super) struct Retained {
 }
 
 impl Retained {
+    /// The instances that have any.
+    pub(super) fn instances(&self) -> impl Iterator<Item = InstanceId> {
+        self.trees.keys().cloned()
+    }
+
     /// The message of a topic from now on, or none.
     pub(super) fn set(&mut self, instance: &InstanceId, topic: &TopicName, message: Option<Arc<Message>>) {
         match message {

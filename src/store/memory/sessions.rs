@@ -93,6 +93,11 @@ impl Sessions {
         }
     }
 
+    /// The instances of which there is anything.
+    pub(super) fn instances(&self) -> Vec<InstanceId> {
+        self.by_instance.keys().cloned().collect()
+    }
+
     pub(super) fn discard(&mut self, session: &SessionKey) {
         if let Some(instance) = self.by_instance.get_mut(&session.instance) {
             instance.discard(&session.client_id);
