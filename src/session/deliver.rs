@@ -113,6 +113,7 @@ impl Session {
     }
 
     /// The same for a message that must not be lost: it waits for its acknowledgement here, or in the store.
+    #[inline(never)]
     fn deliver_stored(
         &mut self,
         publication: &Publication<'_>,

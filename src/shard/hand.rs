@@ -180,8 +180,15 @@ impl Waits {
 
 impl Shard {
     /// A publisher's message is taken in hand. For a `transaction` its packet id is stored with it.
-    pub(super) fn take_in_hand(&mut self, publisher: Publisher, transaction: Option<SessionKey>) {
-        let claim = transaction.map(|session| {
+    #[inline]
+    pub(super) fn take_in_hand(&mut self, publisher: Publisher) {
+        self.hand.own = Some(publisher);
+    }
+
+    /// The same for one whose packet id is stored with it.
+    pub(super) fn begin_transaction(&mut self, publisher: Publisher, session: SessionKey) {
+        self.take_in_hand(publisher);
+        let claim = {
             *self.waits.open.entry(session.clone()).or_default() += 1;
             let packet_id = publisher.packet_id;
             let transaction = Transaction {
@@ -196,26 +203,27 @@ impl Shard {
                 of: Of { shard: self.id, wait },
                 collects: true,
             }
-        });
-        self.hand = Hand {
-            own: Some(publisher),
-            claim,
-            ..Hand::default()
         };
+        self.hand.claim = Some(claim);
     }
 
     /// A message that came by mail is taken in hand.
+    #[inline]
     pub(super) fn take_mail_in_hand(&mut self, claim: Option<Claim>) {
-        self.hand = Hand {
-            claim,
-            ..Hand::default()
-        };
+        self.hand.claim = claim;
     }
 
     /// Everybody here has been given it. Its publisher gets `reason` when everybody has it safely.
+    #[inline]
     pub(super) fn put_down(&mut self, reason: ReasonCode) {
+        self.hand.own = None;
+        if let Some(Claim { of, .. }) = self.hand.claim.take() {
+            self.put_down_claimed(of, reason);
+        }
+    }
+
+    fn put_down_claimed(&mut self, of: Of, reason: ReasonCode) {
         let hand = std::mem::take(&mut self.hand);
-        let Some(Claim { of, .. }) = hand.claim else { return };
         let (changes, pending): (Vec<_>, Vec<_>) = hand.collected.into_iter().unzip();
         if of.shard == self.id {
             if let Some(wait) = self.waits.waits.get_mut(of.wait as usize) {

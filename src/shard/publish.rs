@@ -225,13 +225,16 @@ impl Shard {
             && let Some(live) = self.live(at)
         {
             let exactly_once = publish.qos == QoS::ExactlyOnce && live.session.is_persistent();
-            let transaction = exactly_once.then(|| live.key.clone());
+            let transaction = if exactly_once { Some(live.key.clone()) } else { None };
             let publisher = Publisher {
                 session: publisher,
                 conn: live.conn.number,
                 packet_id: publish.packet_id,
             };
-            self.take_in_hand(publisher, transaction);
+            match transaction {
+                None => self.take_in_hand(publisher),
+                Some(session) => self.begin_transaction(publisher, session),
+            }
         }
         self.retain(tenant, publication, matches);
         let receivers = self.route(tenant, publication, matches, Some(publisher));

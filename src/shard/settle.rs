@@ -179,6 +179,12 @@ impl Shard {
     /// A message of the session in `at` is over: whoever waits for it is told, and the store may let it go.
     #[inline]
     pub(super) fn finished(&mut self, at: u32, finished: Finished) {
+        if finished.held.is_some() || finished.in_store.is_some() {
+            self.finished_held(at, finished);
+        }
+    }
+
+    fn finished_held(&mut self, at: u32, finished: Finished) {
         let Finished {
             held,
             arrived,

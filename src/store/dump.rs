@@ -7,6 +7,7 @@
 //! {"retained":{"instance":"i","message":{...}}}
 //! ```
 
+use std::collections::HashSet;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, InboxSeq, Revision, SessionRecord, Store, StoreError, Stored, StoredWill, Unacknowledged,
+    Change, InboxLimits, InboxSeq, Revision, SessionRecord, Store, StoreError, Stored, StoredWill, Unacknowledged,
 };
 use crate::codec::QoS;
 use crate::instance::{InstanceId, SessionKey};
@@ -220,6 +221,7 @@ pub async fn import(store: &dyn Store, now: Millis, input: impl BufRead) -> Resu
         return Err(wrong(line, what));
     }
     let mut batch = Vec::new();
+    let mut limited = HashSet::new();
     for (line, text) in lines {
         let text = text?;
         if text.trim().is_empty() {
@@ -230,6 +232,18 @@ pub async fn import(store: &dyn Store, now: Millis, input: impl BufRead) -> Resu
             Line::Session(session) => {
                 commit(store, &mut batch, now).await?;
                 take_session(store, *session, &mut batch, now).await.map(|()| dumped.sessions += 1)
+            }
+            Line::Message(message) if limited.insert(message.instance.clone()) => {
+                // What was stored within its limits once comes back as it was.
+                let unlimited = InboxLimits {
+                    messages_per_instance: usize::MAX,
+                    age_ms: u64::MAX,
+                    visible_after_ms: 0,
+                };
+                store.limit_inboxes(&InstanceId::new(&message.instance), unlimited);
+                take_message(store, *message, &mut batch, now)
+                    .await
+                    .map(|()| dumped.messages += 1)
             }
             Line::Message(message) => take_message(store, *message, &mut batch, now)
                 .await
