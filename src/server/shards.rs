@@ -56,8 +56,10 @@ impl Running {
         config: &Config,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = watch::channel(false);
+        let (go, may_go) = watch::channel(false);
         let mut threads = Vec::new();
         let mut started = Vec::new();
+        let mut restored = Vec::new();
         let mut homes: Vec<Vec<SessionKey>> = vec![Vec::new(); lanes.len()];
         for key in sessions {
             if let Some(home) = homes.get_mut(usize::from(shared.home(&key))) {
@@ -87,11 +89,19 @@ impl Running {
                 cpu: cpus.get(usize::from(id) % cpus.len().max(1)).copied(),
             };
             let (ready, is_ready) = oneshot::channel();
-            let stopped = stopped.clone();
+            let (back, is_back) = oneshot::channel();
+            restored.push(is_back);
+            let (stopped, may_go) = (stopped.clone(), may_go.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{id}"));
-            threads.push(thread.spawn(move || run(parts, ready, stopped))?);
+            threads.push(thread.spawn(move || run(parts, back, may_go, ready, stopped))?);
             started.push(is_ready);
         }
+        // Nobody is let in before all subscriptions are back, wherever they are.
+        for is_back in restored {
+            // One that failed says so below.
+            let _failed = is_back.blocking_recv();
+        }
+        go.send_replace(true);
         for is_ready in started {
             is_ready
                 .blocking_recv()
@@ -112,7 +122,13 @@ impl Running {
 }
 
 /// A shard's thread.
-fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: watch::Receiver<bool>) {
+fn run(
+    parts: Parts,
+    back: oneshot::Sender<()>,
+    may_go: watch::Receiver<bool>,
+    ready: oneshot::Sender<anyhow::Result<()>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     if let Some(cpu) = parts.cpu {
         pin(cpu);
     }
@@ -122,7 +138,7 @@ fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: wa
     };
     let local = LocalSet::new();
     let serving = local.run_until(async move {
-        let result = serve(parts).await;
+        let result = serve(parts, back, may_go).await;
         let serves = result.is_ok();
         let _nobody_waits = ready.send(result);
         if serves {
@@ -133,7 +149,11 @@ fn run(parts: Parts, ready: oneshot::Sender<anyhow::Result<()>>, mut stopped: wa
     // A half-alive broker is worse than none: `Running` sees a panic here when it joins.
 }
 
-async fn serve(parts: Parts) -> anyhow::Result<()> {
+async fn serve(
+    parts: Parts,
+    back: oneshot::Sender<()>,
+    mut may_go: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let Parts {
         id,
         shared,
@@ -151,12 +171,14 @@ async fn serve(parts: Parts) -> anyhow::Result<()> {
     let shard = Shard::new(id, shared, hooks, ids, mailboxes, metrics);
     spawn_local(shard::flush(Rc::clone(&shard)));
     spawn_local(shard::read_mail(Rc::clone(&shard)));
-    spawn_local(shard::watch_timers(Rc::clone(&shard)));
-    spawn_local(shard::run_observers(Rc::clone(&shard)));
-    spawn_local(shard::run_effects(Rc::clone(&shard)));
     shard::restore(&shard, &sessions)
         .await
         .context("the stored sessions could not be read")?;
+    let _nobody_waits = back.send(());
+    let _sender_gone = may_go.wait_for(|go| *go).await;
+    spawn_local(shard::watch_timers(Rc::clone(&shard)));
+    spawn_local(shard::run_observers(Rc::clone(&shard)));
+    spawn_local(shard::run_effects(Rc::clone(&shard)));
     shard.borrow().start_policies();
     spawn_local(shard::read_control(Rc::clone(&shard), lane, connection::arrive));
     for socket in sockets {

@@ -1,7 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP from the client.
 
 use super::inflight::{AckError, Pubrec};
-use super::{Close, Finished, Session};
+use super::{Close, Finished, PendingAck, Session};
 use crate::codec::{Ack, PacketType, ProtocolVersion, ReasonCode};
 
 impl Session {
@@ -64,12 +64,23 @@ impl Session {
 
     /// PUBREL: the client will not send this message again; its id is free [MQTT-4.3.3-11]. Answers with whether it was known,
     /// which the store is to forget before [`Self::completed`] tells the client.
-    pub fn on_pubrel(&mut self, ack: &Ack) -> bool {
-        self.received.remove(&ack.packet_id)
+    ///
+    /// # Errors
+    /// PUBREC has not gone yet.
+    pub fn on_pubrel(&mut self, ack: &Ack) -> Result<bool, Close> {
+        let early = |pending: &PendingAck| {
+            pending.packet_type == PacketType::Pubrec && pending.packet_id == ack.packet_id
+        };
+        if self.pending_acks.iter().any(early) {
+            let what = "PUBREL for a message whose PUBREC has not been sent";
+            return Err(Close::new(ReasonCode::PROTOCOL_ERROR, what));
+        }
+        Ok(self.received.contains(&ack.packet_id))
     }
 
     /// PUBCOMP for a packet id that was `known`, or was not.
     pub fn completed(&mut self, packet_id: u16, known: bool) {
+        self.received.remove(&packet_id);
         let reason = if known || self.version != ProtocolVersion::V5 {
             ReasonCode::SUCCESS
         } else {

@@ -78,6 +78,7 @@ impl Session {
     ) -> Outcome {
         let room = self.outbox.len() < settings.outbox_bytes;
         if receiver.qos == QoS::AtMostOnce {
+            // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
             if room && self.queue_qos0.is_empty() {
                 return self.send(publication, receiver, wires, now, None);
             }
@@ -87,6 +88,11 @@ impl Session {
                 return Outcome::Dropped(DropReason::QueueFull);
             }
             return Outcome::Queued;
+        }
+        if self.spilled && (receiver.qos == QoS::AtLeastOnce || settings.qos2_offline) {
+            // Behind what is there, also where the session is to end with this connection.
+            self.inbox_grew();
+            return Outcome::Store;
         }
         if self.is_storable(receiver.qos, settings) {
             return self.deliver_stored(publication, receiver, wires, now, settings, receipt);
@@ -123,13 +129,9 @@ impl Session {
         settings: &Settings,
         receipt: &mut dyn FnMut() -> Option<Receipt>,
     ) -> Outcome {
-        // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
-        if self.spilled {
-            self.more_came = true;
-            return Outcome::Store;
-        }
         if self.queue.len() >= settings.queue_messages {
             self.spilled = true;
+            self.inbox_grew();
             return Outcome::Spill;
         }
         self.newest = self.newest.wrapping_add(1);
@@ -142,6 +144,7 @@ impl Session {
             in_store: at_once.then(InStore::asked),
             number: self.newest,
         };
+        self.asked += u32::from(at_once);
         let keep = |sent: Option<u16>| move |in_store| Outcome::Keep(in_store, sent);
         let in_store = held.in_store.clone();
         let room = self.outbox.len() < settings.outbox_bytes;
@@ -158,6 +161,9 @@ impl Session {
             return in_store.map_or(Outcome::Queued, keep(Some(id)));
         }
         let outcome = self.send(publication, receiver, wires, now, Some(Box::new(held)));
+        if at_once && !matches!(outcome, Outcome::Sent) {
+            self.asked -= 1;
+        }
         match (&outcome, in_store) {
             (Outcome::Sent, Some(in_store)) => Outcome::Keep(in_store, Some(self.inflight.last_id())),
             (Outcome::Sent, None) => {
@@ -176,6 +182,7 @@ impl Session {
     pub fn deliver_retained(&mut self, delivery: Delivery, settings: &Settings) -> Option<Rc<InStore>> {
         let in_store = (delivery.qos == QoS::ExactlyOnce && self.is_storable(delivery.qos, settings))
             .then(InStore::asked);
+        self.asked += u32::from(in_store.is_some());
         self.newest = self.newest.wrapping_add(1);
         self.retained.push_back(Held {
             delivery,
@@ -215,6 +222,19 @@ impl Session {
     /// Something that the page on its way does not show has gone into the inbox.
     pub fn inbox_grew(&mut self) {
         self.more_came = true;
+        self.dry = false;
+    }
+
+    /// Something will go into the inbox with another session's message.
+    pub fn awaits_inbox(&mut self) {
+        self.on_its_way += 1;
+    }
+
+    /// It has, or it never will.
+    pub fn inbox_came(&mut self) {
+        self.on_its_way = self.on_its_way.saturating_sub(1);
+        self.spilled = true;
+        self.inbox_grew();
     }
 
     /// Puts a page of the inbox behind what waits. `ask` says what becomes of each message; nothing, if it is not to be sent.
@@ -239,12 +259,15 @@ impl Session {
         self.cursor = self.cursor.max(page.upto);
         let cursor = self.cursor;
         self.ahead.retain(|seq| *seq > cursor);
-        self.spilled = page.more || self.more_came;
+        self.dry = !page.more && !self.more_came;
+        self.spilled = !self.dry || self.on_its_way > 0;
         refused
     }
 
-    /// The store has put a message that is held here, or was, at this place.
-    pub fn stored_at(&mut self, seq: InboxSeq) {
+    /// The store has put a message that is held here, or was, at this place. Answers with whether it was the last that was
+    /// waited for.
+    pub fn stored_at(&mut self, seq: InboxSeq) -> bool {
+        self.asked = self.asked.saturating_sub(1);
         if self.spilled {
             if seq > self.cursor {
                 self.ahead.insert(seq);
@@ -252,6 +275,7 @@ impl Session {
         } else {
             self.cursor = self.cursor.max(seq);
         }
+        self.asked == 0
     }
 
     /// Nothing older than the inbox waits in memory any more, and the window could take something.
@@ -259,6 +283,8 @@ impl Session {
     pub fn wants_inbox(&self) -> bool {
         self.spilled
             && !self.reading
+            && !self.dry
+            && self.asked == 0
             && self.queue.is_empty()
             && self.inflight.has_room(self.link.receive_maximum)
     }
@@ -322,9 +348,30 @@ impl Session {
         }
     }
 
-    /// The store knows the packet id of this QoS 2 message: it goes out.
-    pub fn send_reserved(&mut self, packet_id: u16, wires: &mut Wires, now: Millis) -> Option<(DropReason, Finished)> {
-        let delivery = self.inflight.send_reserved(packet_id)?.clone();
+    /// The store knows the packet id of this QoS 2 message: it goes out, and those that waited behind it. Answers with those
+    /// that are over without having been sent.
+    pub fn send_reserved(
+        &mut self,
+        packet_id: u16,
+        wires: &mut Wires,
+        now: Millis,
+    ) -> Vec<(DropReason, Finished)> {
+        self.inflight.known(packet_id);
+        let mut over = Vec::new();
+        while let Some((packet_id, delivery)) = self.inflight.send_reserved() {
+            let delivery = delivery.clone();
+            over.extend(self.send_known(packet_id, &delivery, wires, now));
+        }
+        over
+    }
+
+    fn send_known(
+        &mut self,
+        packet_id: u16,
+        delivery: &Delivery,
+        wires: &mut Wires,
+        now: Millis,
+    ) -> Option<(DropReason, Finished)> {
         let publication = Publication::of(&delivery.message);
         let receiver = Receiver {
             qos: delivery.qos,

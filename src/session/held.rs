@@ -11,13 +11,15 @@ use crate::codec::QoS;
 use crate::message::Delivery;
 use crate::store::InboxSeq;
 
-/// Whose message a receipt is for: a publication of this shard that waits, by number.
+/// Whose message a receipt is for: a publication that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Of {
     /// The publisher's shard.
     pub shard: u16,
-    /// The number that it knows the wait by.
-    pub wait: u32,
+    /// The number that it knows the wait by, never given twice.
+    pub wait: u64,
+    /// The number that the receivers' shard knows its part by; each mail is one. Zero on the publisher's own shard.
+    pub part: u64,
 }
 
 /// One receiver's part in a publication that waits. All receipts of one publication on one shard count down together. One

@@ -124,6 +124,8 @@ pub struct Inflight {
     /// The packet id of the ring's first place.
     first_id: u16,
     ring: VecDeque<Place>,
+    /// Ids that were reserved and have not gone out, in the order of reserving, with whether the store knows them.
+    reserved: VecDeque<(u16, bool)>,
     /// Messages that are out on this connection: what counts against the client's Receive Maximum.
     out: u16,
 }
@@ -144,6 +146,7 @@ impl Default for Inflight {
             unsent: 0,
             first_id: 1,
             ring: VecDeque::new(),
+            reserved: VecDeque::new(),
             out: 0,
         }
     }
@@ -178,7 +181,16 @@ impl Inflight {
 
     /// Takes a packet id for a QoS 2 message that goes out as soon as the store knows that the id is its.
     pub fn reserve(&mut self, kept: Box<Held>) -> u16 {
-        self.take_id(Place::Reserved { kept })
+        let id = self.take_id(Place::Reserved { kept });
+        self.reserved.push_back((id, false));
+        id
+    }
+
+    /// The store knows this id.
+    pub fn known(&mut self, id: u16) {
+        if let Some(reserved) = self.reserved.iter_mut().find(|(of, _)| *of == id) {
+            reserved.1 = true;
+        }
     }
 
     #[inline]
@@ -192,17 +204,18 @@ impl Inflight {
         id
     }
 
-    /// The store knows the id of this message, and it goes out now. `None` if there is no such message.
-    pub fn send_reserved(&mut self, id: u16) -> Option<&Delivery> {
+    /// The next reserved message that may go out: what the store knows late holds up what is behind it, so that they go in
+    /// their order [MQTT-4.6.0-5].
+    pub fn send_reserved(&mut self) -> Option<(u16, &Delivery)> {
+        let (id, _) = self.reserved.pop_front_if(|(_, known)| *known)?;
         let place = self.place(id).ok()?;
-        let Place::Reserved { .. } = place else { return None };
         if let Place::Reserved { kept } = std::mem::replace(place, Place::Done) {
             *place = Place::Publish {
                 qos: QoS::ExactlyOnce,
                 kept: Some(kept),
             };
         }
-        place.held().map(|held| &held.delivery)
+        place.held().map(|held| (id, &held.delivery))
     }
 
     /// The store knows that PUBREC has come for this id: whether PUBREL is to go out.
@@ -339,14 +352,22 @@ impl Inflight {
 
     /// The next message of an earlier connection that may go out again: same id, same order [MQTT-4.4.0-1].
     pub fn resend(&mut self, receive_maximum: u16) -> Option<(u16, Again<'_>)> {
-        if self.out >= receive_maximum {
-            return None;
+        loop {
+            if self.out >= receive_maximum || self.unsent == 0 {
+                return None;
+            }
+            let at = self.carried.len().checked_sub(self.unsent)?;
+            let carried = self.carried.get_mut(at)?;
+            carried.sent = true;
+            self.unsent -= 1;
+            self.out += 1;
+            // PUBREL of one that is being released goes when the store knows it.
+            if !matches!(carried.place, Place::Releasing { .. }) {
+                break;
+            }
         }
-        let at = self.carried.len().checked_sub(self.unsent)?;
-        let carried = self.carried.get_mut(at)?;
-        carried.sent = true;
-        self.unsent -= 1;
-        self.out += 1;
+        let at = self.carried.len().checked_sub(self.unsent + 1)?;
+        let carried = self.carried.get(at)?;
         Some((carried.id, carried.place.again()?))
     }
 

@@ -100,6 +100,12 @@ pub struct Session {
     pub reading: bool,
     /// Something has gone into the inbox since the page on its way was asked for.
     more_came: bool,
+    /// What is held here, or was, of which the store has not said yet that it has it.
+    asked: u32,
+    /// What goes into the inbox with others' messages, some time.
+    on_its_way: u32,
+    /// The inbox was read to its end, and something is on its way there.
+    dry: bool,
     /// Everything of the inbox up to here is held here, or over.
     cursor: InboxSeq,
     /// What is held here, or over, and stands behind the cursor.
@@ -143,6 +149,9 @@ impl Session {
             wants_grace: false,
             reading: false,
             more_came: false,
+            asked: 0,
+            on_its_way: 0,
+            dry: false,
             cursor: InboxSeq(0),
             ahead: HashSet::default(),
             newest: 0,

@@ -160,6 +160,13 @@ impl Session {
         }
     }
 
+    /// As many acknowledgements are owed as a 5.0 client would be allowed to wait for.
+    #[inline]
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.pending_acks.len() >= usize::from(self.link.inbound_receive_maximum.max(1))
+    }
+
     /// The client waits for acknowledgements.
     #[must_use]
     pub fn owes(&self) -> bool {

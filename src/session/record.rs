@@ -89,9 +89,11 @@ impl Session {
     pub fn take_unstored(&mut self, settings: &Settings) -> Vec<Leaving> {
         let storable = |held: &Held| held.delivery.qos == QoS::AtLeastOnce || settings.qos2_offline;
         let mut leaving = Vec::new();
+        let asked = &mut self.asked;
         let mut take = |sent: Option<u16>, held: &mut Held| {
             if held.in_store.is_none() && held.delivery.qos > QoS::AtMostOnce && storable(held) {
                 let in_store = InStore::asked();
+                *asked += 1;
                 held.in_store = Some(Rc::clone(&in_store));
                 leaving.push(Leaving::Append {
                     delivery: held.delivery.clone(),
@@ -129,7 +131,8 @@ impl Session {
         let mut moved = false;
         for mut held in std::mem::take(&mut self.retained) {
             if storable(&held) && held.in_store.is_none() {
-                moved = true;
+                // Unless there is more behind the queue already: then they come last.
+                moved = !self.spilled;
                 leaving.push(append(&mut held, None));
             }
         }

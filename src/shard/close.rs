@@ -239,10 +239,11 @@ impl Shard {
             *slot = Slot::Absent(Box::new(absent));
         }
         self.metrics.sessions_offline.add(1);
-        self.save(&key, revision, record, None);
         if let Some(will) = at_once {
+            // Before the record that does not have it any more.
             self.publish_will(will, &client);
         }
+        self.save(&key, revision, record, None);
     }
 
     /// A will's delay or a session's life may be over.
@@ -258,10 +259,38 @@ impl Shard {
         {
             let client = Arc::clone(&absent.client);
             self.publish_will(will, &client);
+            if !ended {
+                self.forget_will(subscriber);
+            }
         }
         if ended {
             self.end_absent(subscriber.slot, "expired");
         }
+    }
+
+    /// The will of a session at rest was published: its record is not to bring it back.
+    fn forget_will(&mut self, subscriber: SubscriberId) {
+        // What it was published to stands before that.
+        self.settle_turn();
+        let Some(key) = self.slot(subscriber).map(|slot| slot.key().clone()) else {
+            return;
+        };
+        let (store, now, of) = (Arc::clone(&self.shared.store), self.now, key.clone());
+        let work = async move { store.load(&of, now).await };
+        self.when_done(work, move |shard, stored| {
+            let Some(Slot::Absent(_)) = shard.slot(subscriber) else {
+                return;
+            };
+            match stored {
+                Ok(Some(stored)) => {
+                    let mut record = stored.record;
+                    record.will = None;
+                    shard.save(&key, stored.revision, record, None);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(session = %key, %error, "a will may be published again after a restart"),
+            }
+        });
     }
 
     /// A session without a connection ends: it expired, or the client wants a new one.

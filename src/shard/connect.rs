@@ -96,6 +96,10 @@ pub async fn admit(
         admission.tenant = now;
     }
     let result = match result {
+        Ok(_) if shard.draining => {
+            let stopping = StoreError::Refused("the broker is stopping".to_owned());
+            Err((admission.io, stopping))
+        }
         Ok(found) => {
             let id = shard.start(admission, admitted, found);
             if gone {
@@ -132,7 +136,7 @@ async fn find_record(
     key: &SessionKey,
     clean_start: bool,
 ) -> Result<Option<Stored>, StoreError> {
-    shard.borrow_mut().take_over(key, clean_start);
+    let mut known = shard.borrow_mut().take_over(key, clean_start);
     loop {
         let busy = {
             let shard = shard.borrow();
@@ -144,15 +148,20 @@ async fn find_record(
             Some(busy) => busy.await,
             None => break,
         }
-    }
-    if clean_start {
-        return Ok(None);
+        known = true;
     }
     let (store, now) = {
         let shard = shard.borrow();
         (Arc::clone(&shard.shared.store), shard.shared.clock.now())
     };
-    store.load(key, now).await
+    if !clean_start && let Some(stored) = store.load(key, now).await? {
+        return Ok(Some(stored));
+    }
+    if known {
+        // What was under way may have come behind the end of the session before.
+        store.discard(key).await?;
+    }
+    Ok(None)
 }
 
 impl Shard {
@@ -197,11 +206,11 @@ impl Shard {
     }
 
     /// The old connection is closed [MQTT-3.1.4-3]; nobody waits for its socket. With a clean start its session ends as
-    /// well.
-    fn take_over(&mut self, key: &SessionKey, clean_start: bool) {
+    /// well. Answers with whether there was anything.
+    fn take_over(&mut self, key: &SessionKey, clean_start: bool) -> bool {
         self.begin_turn();
         let Some(at) = self.by_key.get(key).copied() else {
-            return;
+            return false;
         };
         if self.live(at).is_some() {
             self.metrics.takeovers_total.add(1);
@@ -215,6 +224,7 @@ impl Shard {
             self.end_absent(at, "clean start");
         }
         self.end_turn();
+        true
     }
 
     /// Begins the connection's life: session, CONNACK, what is owed, and what came behind CONNECT.
@@ -370,15 +380,13 @@ impl Shard {
         if live.conn.number != conn {
             return;
         }
-        live.conn.muted = false;
-        self.mark_dirty(subscriber.slot);
         if !saved {
             let what = "the session could not be stored";
-            self.close(
-                subscriber.slot,
-                &Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what),
-            );
+            let close = Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
+            return self.close(subscriber.slot, &close);
         }
+        live.conn.muted = false;
+        self.mark_dirty(subscriber.slot);
     }
 
     /// The presence that shared subscriptions know this session by: the resting session's own if there is one.

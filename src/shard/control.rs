@@ -182,7 +182,7 @@ impl Shard {
         }
         let me = self.me.clone();
         tokio::task::spawn_local(async move {
-            while me.upgrade().is_some_and(|shard| shard.borrow().connections() > 0) {
+            while me.upgrade().is_some_and(|shard| shard.borrow().has_something_to_end()) {
                 tokio::time::sleep(DRAIN_LOOK).await;
             }
             let _nobody_waits = done.send(());

@@ -11,7 +11,6 @@
 use std::collections::{HashMap, VecDeque};
 
 use rustc_hash::FxBuildHasher;
-use slab::Slab;
 
 use super::settle::Pending;
 use super::slot::Slot;
@@ -64,11 +63,13 @@ struct Wait {
 
 /// What is stored together.
 struct Transaction {
+    /// Who published it.
+    session: SessionKey,
     changes: Vec<Change>,
     /// Who waits for the first of them here, in their order.
     own: Vec<Pending>,
-    /// And how many belong to which shard, in their order.
-    others: Vec<(u16, usize)>,
+    /// And how many belong to which part of which shard, in their order.
+    others: Vec<(u16, u64, usize)>,
     /// Everybody has said what is to be stored.
     ready: bool,
 }
@@ -76,13 +77,15 @@ struct Transaction {
 /// The publications of this shard that wait, and its part in those of others.
 #[derive(Default)]
 pub(super) struct Waits {
-    waits: Slab<Wait>,
-    /// Transactions, in the order of their messages; that is the order in which they are stored.
-    transactions: VecDeque<u32>,
-    /// How many transactions of a session are not stored yet.
+    waits: HashMap<u64, Wait, FxBuildHasher>,
+    /// The last number that was given to a wait or a part. What is told of an old one must never be taken for a new one.
+    last: u64,
+    /// Transactions by their publisher, in the order of their messages; that is the order in which they are stored.
+    transactions: HashMap<SessionKey, VecDeque<u64>, FxBuildHasher>,
+    /// How many transactions a session has part in, as publisher or receiver, that are not stored yet.
     open: HashMap<SessionKey, u32, FxBuildHasher>,
-    /// What was collected here for transactions of other shards.
-    collecting: HashMap<Of, Collected, FxBuildHasher>,
+    /// What was collected here for transactions of other shards, by the number of this shard's part.
+    collecting: HashMap<u64, Collected, FxBuildHasher>,
     /// What other shards are to be told at the end of this turn.
     told: HashMap<u16, Vec<Told>, FxBuildHasher>,
 }
@@ -94,19 +97,21 @@ struct Collected {
 
 /// What shards tell each other about publications that wait.
 pub enum Told {
-    /// The teller's part in this publication of the receiver is over; this is to be stored with it.
+    /// A part of the teller in this publication of the receiver is over; this is to be stored with it.
     Part {
-        /// Which.
-        wait: u32,
+        /// Which publication.
+        wait: u64,
+        /// Which part.
+        part: u64,
         /// For the transaction.
         collected: Vec<Change>,
         /// It could not be kept: the publisher is to send it again.
         failed: bool,
     },
-    /// What the receiver had collected for this publication of the teller is stored.
+    /// What the receiver had collected in this part of it is stored.
     Stored {
-        /// Which.
-        wait: u32,
+        /// Which part.
+        part: u64,
         /// Where; nowhere if the store failed.
         seqs: Option<Vec<InboxSeq>>,
     },
@@ -123,7 +128,7 @@ impl Hand {
     /// What goes with mail to another shard, which has a part in it from now on.
     pub(super) fn mail(&mut self, waits: &mut Waits, shard: u16) -> Option<Claim> {
         let claim = self.claim(waits, shard)?;
-        if let Some(wait) = waits.waits.get_mut(claim.of.wait as usize) {
+        if let Some(wait) = waits.waits.get_mut(&claim.of.wait) {
             wait.parts += 1;
         }
         Some(claim)
@@ -134,7 +139,11 @@ impl Hand {
             let publisher = self.own?;
             let wait = waits.add(publisher, None);
             self.claim = Some(Claim {
-                of: Of { shard, wait },
+                of: Of {
+                    shard,
+                    wait,
+                    part: 0,
+                },
                 collects: false,
             });
         }
@@ -157,7 +166,12 @@ impl Hand {
 }
 
 impl Waits {
-    fn add(&mut self, publisher: Publisher, transaction: Option<Box<Transaction>>) -> u32 {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn add(&mut self, publisher: Publisher, transaction: Option<Box<Transaction>>) -> u64 {
         let wait = Wait {
             publisher,
             reason: ReasonCode::SUCCESS,
@@ -165,14 +179,21 @@ impl Waits {
             failed: false,
             transaction,
         };
-        u32::try_from(self.waits.insert(wait)).unwrap_or(u32::MAX)
+        let number = self.next();
+        self.waits.insert(number, wait);
+        number
     }
 
     fn tell(&mut self, shard: u16, told: Told) {
         self.told.entry(shard).or_default().push(told);
     }
 
-    /// A message that this session published with QoS 2 is not stored yet.
+    /// One transaction more that this session has part in.
+    pub(super) fn open(&mut self, key: SessionKey) {
+        *self.open.entry(key).or_default() += 1;
+    }
+
+    /// A message of QoS 2 that this session published, or is to get, is not stored yet.
     pub(super) fn has_open(&self, key: &SessionKey) -> bool {
         self.open.contains_key(key)
     }
@@ -189,18 +210,26 @@ impl Shard {
     pub(super) fn begin_transaction(&mut self, publisher: Publisher, session: SessionKey) {
         self.take_in_hand(publisher);
         let claim = {
-            *self.waits.open.entry(session.clone()).or_default() += 1;
+            self.waits.open(session.clone());
             let packet_id = publisher.packet_id;
             let transaction = Transaction {
-                changes: vec![Change::Received { session, packet_id }],
+                session: session.clone(),
+                changes: vec![Change::Received {
+                    session: session.clone(),
+                    packet_id,
+                }],
                 own: Vec::new(),
                 others: Vec::new(),
                 ready: false,
             };
             let wait = self.waits.add(publisher, Some(Box::new(transaction)));
-            self.waits.transactions.push_back(wait);
+            self.waits.transactions.entry(session).or_default().push_back(wait);
             Claim {
-                of: Of { shard: self.id, wait },
+                of: Of {
+                    shard: self.id,
+                    wait,
+                    part: 0,
+                },
                 collects: true,
             }
         };
@@ -210,7 +239,10 @@ impl Shard {
     /// A message that came by mail is taken in hand.
     #[inline]
     pub(super) fn take_mail_in_hand(&mut self, claim: Option<Claim>) {
-        self.hand.claim = claim;
+        self.hand.claim = claim.map(|mut claim| {
+            claim.of.part = self.waits.next();
+            claim
+        });
     }
 
     /// Everybody here has been given it. Its publisher gets `reason` when everybody has it safely.
@@ -226,7 +258,7 @@ impl Shard {
         let hand = std::mem::take(&mut self.hand);
         let (changes, pending): (Vec<_>, Vec<_>) = hand.collected.into_iter().unzip();
         if of.shard == self.id {
-            if let Some(wait) = self.waits.waits.get_mut(of.wait as usize) {
+            if let Some(wait) = self.waits.waits.get_mut(&of.wait) {
                 wait.reason = reason;
                 if let Some(transaction) = &mut wait.transaction {
                     transaction.changes.extend(changes);
@@ -235,7 +267,7 @@ impl Shard {
             }
         } else if !changes.is_empty() {
             let collected = Collected { changes, pending };
-            self.waits.collecting.insert(of, collected);
+            self.waits.collecting.insert(of.part, collected);
         }
         match hand.first {
             Some(first) => self.settle_receipt(first),
@@ -254,7 +286,7 @@ impl Shard {
     pub(super) fn fail_receipt(&mut self, receipt: Receipt) {
         let of = receipt.of();
         if of.shard == self.id {
-            if let Some(wait) = self.waits.waits.get_mut(of.wait as usize) {
+            if let Some(wait) = self.waits.waits.get_mut(&of.wait) {
                 wait.failed = true;
             }
             self.settle_receipt(receipt);
@@ -268,20 +300,21 @@ impl Shard {
         if of.shard == self.id {
             return self.one_part_less(of.wait, failed);
         }
-        let collected = self.waits.collecting.get_mut(&of);
+        let collected = self.waits.collecting.get_mut(&of.part);
         let collected = collected.map(|collected| std::mem::take(&mut collected.changes));
         self.waits.tell(
             of.shard,
             Told::Part {
                 wait: of.wait,
+                part: of.part,
                 collected: collected.unwrap_or_default(),
                 failed,
             },
         );
     }
 
-    fn one_part_less(&mut self, number: u32, failed: bool) {
-        let Some(wait) = self.waits.waits.get_mut(number as usize) else {
+    fn one_part_less(&mut self, number: u64, failed: bool) {
+        let Some(wait) = self.waits.waits.get_mut(&number) else {
             return;
         };
         wait.failed |= failed;
@@ -291,14 +324,15 @@ impl Shard {
         }
         if let Some(transaction) = &mut wait.transaction {
             transaction.ready = true;
-            return self.store_transactions();
+            let session = transaction.session.clone();
+            return self.store_transactions(&session);
         }
         self.wait_over(number);
     }
 
     /// Nobody is waited for any more.
-    fn wait_over(&mut self, number: u32) {
-        let Some(wait) = self.waits.waits.try_remove(number as usize) else {
+    fn wait_over(&mut self, number: u64) {
+        let Some(wait) = self.waits.waits.remove(&number) else {
             return;
         };
         let Publisher {
@@ -320,34 +354,54 @@ impl Shard {
             return self.close(session.slot, &close);
         }
         live.session.settle(packet_id, wait.reason);
+        if std::mem::take(&mut live.conn.full) {
+            live.conn.wake();
+        }
         self.mark_dirty(session.slot);
     }
 
-    /// Stores the transactions that are ready, in the order in which their messages came.
-    fn store_transactions(&mut self) {
-        while let Some(number) = self.waits.transactions.front().copied() {
-            let wait = self.waits.waits.get_mut(number as usize);
-            let Some(transaction) = wait.and_then(|wait| wait.transaction.take_if(|it| it.ready)) else {
+    /// Stores the transactions of a session that are ready, in the order in which their messages came.
+    fn store_transactions(&mut self, session: &SessionKey) {
+        loop {
+            let Some(row) = self.waits.transactions.get_mut(session) else {
                 return;
             };
-            self.waits.transactions.pop_front();
+            let Some(number) = row.front().copied() else {
+                self.waits.transactions.remove(session);
+                return;
+            };
+            let Some(wait) = self.waits.waits.get_mut(&number) else {
+                row.pop_front();
+                continue;
+            };
+            let failed = wait.failed;
+            let Some(transaction) = wait.transaction.take_if(|it| it.ready) else {
+                return;
+            };
+            row.pop_front();
             let Transaction {
-                changes, own, others, ..
+                session,
+                changes,
+                own,
+                others,
+                ..
             } = *transaction;
-            let session = changes.first().and_then(|change| match change {
-                Change::Received { session, .. } => Some(session.clone()),
-                _ => None,
-            });
+            if failed {
+                // Not all can keep it, so nobody does: its publisher sends it again as new.
+                let error = StoreError::Failed("a part of it was not stored".to_owned());
+                self.transaction_stored(number, own, others, Err(error));
+                self.transaction_closed(&session);
+                continue;
+            }
             self.commit(changes, move |shard, stored| {
                 shard.transaction_stored(number, own, others, stored);
-                if let Some(session) = session {
-                    shard.transaction_closed(&session);
-                }
+                shard.transaction_closed(&session);
             });
         }
     }
 
-    fn transaction_closed(&mut self, session: &SessionKey) {
+    /// A transaction that this session had part in is stored.
+    pub(super) fn transaction_closed(&mut self, session: &SessionKey) {
         if let Some(open) = self.waits.open.get_mut(session) {
             *open -= 1;
             if *open == 0 {
@@ -359,16 +413,16 @@ impl Shard {
 
     fn transaction_stored(
         &mut self,
-        number: u32,
+        number: u64,
         own: Vec<Pending>,
-        others: Vec<(u16, usize)>,
+        others: Vec<(u16, u64, usize)>,
         stored: Result<Vec<InboxSeq>, StoreError>,
     ) {
         let mut seqs = match stored {
             Ok(seqs) => Some(seqs.into_iter()),
             Err(error) => {
                 tracing::error!(%error, "the store did not take a QoS 2 message; its publisher is disconnected");
-                if let Some(wait) = self.waits.waits.get_mut(number as usize) {
+                if let Some(wait) = self.waits.waits.get_mut(&number) {
                     wait.failed = true;
                 }
                 None
@@ -378,9 +432,9 @@ impl Shard {
             let seq = seqs.as_mut().and_then(Iterator::next);
             self.stored(pending, seq);
         }
-        for (shard, count) in others {
+        for (shard, part, count) in others {
             let seqs = seqs.as_mut().map(|seqs| seqs.take(count).collect());
-            self.waits.tell(shard, Told::Stored { wait: number, seqs });
+            self.waits.tell(shard, Told::Stored { part, seqs });
         }
         self.wait_over(number);
     }
@@ -391,21 +445,21 @@ impl Shard {
             match told {
                 Told::Part {
                     wait: number,
+                    part,
                     collected,
                     failed,
                 } => {
-                    let wait = self.waits.waits.get_mut(number as usize);
+                    let wait = self.waits.waits.get_mut(&number);
                     if let Some(transaction) = wait.and_then(|wait| wait.transaction.as_mut())
                         && !collected.is_empty()
                     {
-                        transaction.others.push((from, collected.len()));
+                        transaction.others.push((from, part, collected.len()));
                         transaction.changes.extend(collected);
                     }
                     self.one_part_less(number, failed);
                 }
-                Told::Stored { wait, seqs } => {
-                    let of = Of { shard: from, wait };
-                    let Some(collected) = self.waits.collecting.remove(&of) else {
+                Told::Stored { part, seqs } => {
+                    let Some(collected) = self.waits.collecting.remove(&part) else {
                         continue;
                     };
                     let mut seqs = seqs.map(Vec::into_iter);

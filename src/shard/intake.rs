@@ -170,7 +170,7 @@ impl Shard {
                 Pubrec::Pubrel | Pubrec::Waits => self.mark_dirty(at),
             },
             Packet::Pubrel(ack) => {
-                let known = live.session.on_pubrel(&ack);
+                let known = live.session.on_pubrel(&ack)?;
                 if known && live.session.is_persistent() {
                     self.forget(at, ack.packet_id);
                 } else {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::BytesMut;
 
 use super::park::Parked;
+use super::slot::Slot;
 use super::{Control, Place, Shard};
 use crate::instance::Hit;
 use crate::session::{Close, Outbox};
@@ -41,6 +42,8 @@ pub struct Conn {
     pub(super) dirty: bool,
     /// Nothing is written until the store has the session.
     pub(super) muted: bool,
+    /// Nothing is read until something that is owed has been given.
+    pub(super) full: bool,
     /// Somebody watches this client.
     pub(super) traced: bool,
     /// It asked for its messages to keep their order towards the cloud.
@@ -74,6 +77,7 @@ impl Conn {
             blocked: false,
             dirty: false,
             muted: false,
+            full: false,
             traced: false,
             ordered: false,
             told: 0,
@@ -142,6 +146,13 @@ impl Shard {
         }
         if self.live(id.slot).is_some_and(|live| live.conn.parked.is_some()) {
             // A policy is being waited for; `unpark` wakes this task.
+            return Some(Poll::Pending);
+        }
+        if let Some(Slot::Live(live)) = self.slots.get_mut(id.slot as usize)
+            && (live.session.is_full() || self.saves.is_crowded(&live.key))
+        {
+            // Whoever has so much to wait for does not publish more meanwhile. `wait_over` wakes this task.
+            live.conn.full = true;
             return Some(Poll::Pending);
         }
         if self.unsettled.is_behind() && self.live(id.slot).is_some_and(|live| live.session.owes()) {

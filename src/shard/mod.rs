@@ -298,6 +298,11 @@ impl Shard {
             + self.lingering.len()
     }
 
+    /// A connection is here, or the store does not have everything yet.
+    fn has_something_to_end(&self) -> bool {
+        self.connections() > 0 || self.saves_wait() || self.unsettled.is_committing()
+    }
+
     /// Starts a turn: everything in it happens now.
     fn begin_turn(&mut self) {
         self.now = self.shared.clock.now();

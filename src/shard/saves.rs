@@ -38,6 +38,23 @@ struct Ending {
     tenant: Arc<Tenant>,
 }
 
+/// So many packets of a client may wait for its record before no more are read.
+const CROWD: usize = 16;
+
+impl Saves {
+    /// Too many wait for this session's record.
+    #[inline]
+    pub(super) fn is_crowded(&self, key: &SessionKey) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        self.0
+            .get(key)
+            .and_then(|save| save.next.as_ref())
+            .is_some_and(|(_, then)| then.len() >= CROWD)
+    }
+}
+
 impl Shard {
     /// Writes a session's record, which the store has as `revision` if nothing is under way; does `then` afterwards.
     pub(super) fn save(&mut self, key: &SessionKey, revision: Revision, record: SessionRecord, then: Option<Then>) {
@@ -76,6 +93,13 @@ impl Shard {
         }
         let revision = save.revision;
         let next = save.next.take();
+        if let Some(at) = self.by_key.get(key).copied()
+            && let Some(live) = self.live(at)
+            && std::mem::take(&mut live.conn.full)
+        {
+            live.conn.wake();
+        }
+        let Some(save) = self.saves.0.get_mut(key) else { return };
         if let Some((record, then)) = next {
             save.waiting = then;
             self.write(key.clone(), revision, record);
@@ -102,6 +126,11 @@ impl Shard {
         self.claim_released.notify_waiters();
     }
 
+    /// A record of any session is being written.
+    pub(super) fn saves_wait(&self) -> bool {
+        !self.saves.0.is_empty()
+    }
+
     /// A record of this session is being written.
     pub(super) fn is_saving(&self, key: &SessionKey) -> bool {
         self.saves.0.contains_key(key)
@@ -113,7 +142,12 @@ impl Shard {
         let ending = Ending { subscriber, tenant };
         match self.saves.0.get_mut(key) {
             Some(save) => {
-                save.next = None;
+                // Its filters may be in this record alone.
+                if let Some((record, _)) = save.next.take() {
+                    for (filter, _) in &record.subscriptions {
+                        ending.tenant.index.unsubscribe(subscriber, filter);
+                    }
+                }
                 save.end = Some(ending);
             }
             None => self.forget_session(key, ending),

@@ -35,6 +35,8 @@ pub(super) struct Pending {
     receipt: Option<Receipt>,
     /// It goes out under this packet id when it is stored.
     send: Option<u16>,
+    /// The session that has part in a transaction by it.
+    opened: Option<SessionKey>,
 }
 
 /// What is done when a batch is stored, for a packet of a connection.
@@ -70,6 +72,11 @@ impl Unsettled {
     /// There is something that the store has not been told.
     pub(super) fn has_changes(&self) -> bool {
         !self.changes.is_empty()
+    }
+
+    /// Something has gone to the store and is not known to be there.
+    pub(super) fn is_committing(&self) -> bool {
+        self.uncommitted > 0 || self.has_changes()
     }
 
     /// The store is behind: who waits for it is not to publish more.
@@ -128,8 +135,17 @@ impl Shard {
             in_store,
             receipt: None,
             send: sent.filter(|_| exactly_once),
+            opened: None,
         };
         if exactly_once && self.hand.collects() {
+            // Until it is stored nobody else may have the session: what it has in flight is not known.
+            pending.opened = Some(slot.key().clone());
+            self.waits.open(slot.key().clone());
+            if pending.in_store.is_none()
+                && let Some(Slot::Live(live)) = self.slots.get_mut(at as usize)
+            {
+                live.session.awaits_inbox();
+            }
             return self.hand.collect(change, pending);
         }
         pending.receipt = self.hand.receipt(&mut self.waits, self.id);
@@ -154,6 +170,7 @@ impl Shard {
                         in_store,
                         receipt,
                         send: None,
+                        opened: None,
                     };
                     let change = Change::Append {
                         session,
@@ -292,9 +309,10 @@ impl Shard {
                     false => shard.settle_receipt(receipt),
                 }
             }
-            if !failed {
-                for (session, conn, packet_id, next) in next {
-                    shard.go_on(session, conn, packet_id, next);
+            for (session, conn, packet_id, next) in next {
+                match failed {
+                    true => shard.close_unstored(session, conn),
+                    false => shard.go_on(session, conn, packet_id, next),
                 }
             }
         });
@@ -333,25 +351,49 @@ impl Shard {
             in_store,
             receipt,
             send,
+            opened,
         } = pending;
+        let collected = opened.is_some();
+        if let Some(session) = &opened {
+            self.transaction_closed(session);
+        }
         let Some(seq) = seq else {
             if let Some(receipt) = receipt {
                 self.fail_receipt(receipt);
             }
-            return;
+            return self.close_unstored(to, conn);
         };
         if let Some(receipt) = receipt {
             self.settle_receipt(receipt);
         }
-        let Some(in_store) = in_store else { return };
-        let asked = in_store.set(At::Here(seq));
-        let Some(slot) = self.slot(to) else { return };
+        let Some(slot) = self.slot(to) else {
+            // The session ended meanwhile; what was collected for it came after its inbox was forgotten.
+            if let Some(session) = opened {
+                self.unsettled.changes.push(Change::Acknowledge {
+                    session,
+                    from: seq,
+                    up_to: seq,
+                });
+            }
+            return;
+        };
         let key = slot.key().clone();
+        let mut last = false;
         if let Slot::Live(live) = slot
             && live.conn.number == conn
         {
-            live.session.stored_at(seq);
+            if in_store.is_some() {
+                last = live.session.stored_at(seq) && live.session.spilled;
+            } else if collected {
+                live.session.inbox_came();
+                last = true;
+            }
         }
+        if last {
+            self.mark_dirty(to.slot);
+        }
+        let Some(in_store) = in_store else { return };
+        let asked = in_store.set(At::Here(seq));
         match asked {
             At::Gone => {
                 in_store.set(At::Gone);
@@ -375,6 +417,18 @@ impl Shard {
         }
     }
 
+    /// The store failed, and what this connection waits for will never come: it ends, and what it has is looked at anew when
+    /// the client comes again.
+    fn close_unstored(&mut self, session: SubscriberId, conn: u64) {
+        if let Some(Slot::Live(live)) = self.slot(session)
+            && live.conn.number == conn
+        {
+            let what = "what belongs to the session could not be stored";
+            let close = crate::session::Close::new(crate::codec::ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
+            self.close(session.slot, &close);
+        }
+    }
+
     fn go_on(&mut self, session: SubscriberId, conn: u64, packet_id: u16, next: Next) {
         let now = self.now;
         let generation = self.generations.get(session.slot as usize).copied();
@@ -390,15 +444,15 @@ impl Shard {
             Next::Send => live.session.send_reserved(packet_id, &mut self.wires, now),
             Next::Pubrel => {
                 live.session.released(packet_id);
-                None
+                Vec::new()
             }
             Next::Pubcomp => {
                 live.session.completed(packet_id, true);
-                None
+                Vec::new()
             }
         };
         self.mark_dirty(session.slot);
-        if let Some((reason, finished)) = dropped {
+        for (reason, finished) in dropped {
             self.pumped(session.slot, Pumped::Dropped(reason, finished));
         }
     }
