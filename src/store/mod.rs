@@ -5,10 +5,11 @@
 
 pub mod dump;
 pub mod durable;
+pub mod embedded;
 pub mod memory;
 pub mod registry;
 
 pub use durable::{
-    Change, Committed, Counts, Health, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store, StoreError,
-    StoreFuture, Stored, StoredWill, Unacknowledged,
+    Change, Committed, Counts, Health, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store,
+    StoreError, StoreFuture, Stored, StoredWill, Unacknowledged,
 };

@@ -49,6 +49,11 @@ impl<T> TopicTree<T> {
         self.0.is_empty()
     }
 
+    /// All of them, in the order of the topics.
+    pub fn iter(&self) -> impl Iterator<Item = (&TopicName, &T)> {
+        self.0.iter()
+    }
+
     /// Shows every value whose topic the filter matches, in the order of the topics.
     pub fn matching(&self, filter: &TopicFilter, mut show: impl FnMut(&TopicName, &T)) {
         let text = filter.filter();
