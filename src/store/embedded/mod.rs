@@ -262,6 +262,10 @@ impl Store for EmbeddedStore {
         self.look(look::sessions)
     }
 
+    fn instances(&self) -> StoreFuture<'_, Vec<InstanceId>> {
+        self.look(look::instances)
+    }
+
     fn retained<'a>(
         &'a self,
         instance: &'a InstanceId,

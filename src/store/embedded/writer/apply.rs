@@ -19,7 +19,8 @@ const LARGEST_BATCH: usize = 1 << 30;
 
 /// Nobody has to wait for the disk: if it is lost with the power, what happens is what happens when it was not asked for yet.
 pub(super) fn is_lazy(change: &Change) -> bool {
-    matches!(change, Change::Acknowledge { .. } | Change::Forgotten { .. })
+    // Not `Forgotten`: its client may use the packet id again as soon as it is told, and the message must not be taken for the old one.
+    matches!(change, Change::Acknowledge { .. })
 }
 
 /// The index and the frame that belong together.
