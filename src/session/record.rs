@@ -165,15 +165,17 @@ impl Session {
         }
     }
 
-    /// The session as the store has it, on a new connection.
+    /// The session as the store has it, on a new connection. So many messages are on their way to its inbox with others'.
     #[must_use]
-    pub fn resume(stored: Stored, version: ProtocolVersion, link: Negotiated, expiry: Option<u32>) -> Self {
+    pub fn resume(stored: Stored, on_its_way: u32, version: ProtocolVersion, link: Negotiated, expiry: Option<u32>) -> Self {
         let mut session = Self::new(version, link, expiry);
         let record = stored.record;
         session.subscriptions = record.subscriptions.into_iter().collect::<Subscriptions>();
         session.inflight = Inflight::restore(stored.unacknowledged, record.next_packet_id);
         session.received = stored.received.into_iter().collect();
-        session.spilled = stored.waiting;
+        // Whether or not something was waiting: more may have come since the store was asked.
+        session.spilled = true;
+        session.on_its_way = on_its_way;
         session
     }
 }

@@ -266,7 +266,10 @@ impl Shard {
             record.expiry_seconds.is_none() && expiry.is_none() && record.will.is_none()
         }) && connect.will.is_none();
         let mut session = match found {
-            Some(stored) => Session::resume(stored, connect.version, link, expiry),
+            Some(stored) => {
+                let on_its_way = self.waits.open_of(&key);
+                Session::resume(stored, on_its_way, connect.version, link, expiry)
+            }
             None => Session::new(connect.version, link, expiry),
         };
 

@@ -193,6 +193,11 @@ impl Waits {
         *self.open.entry(key).or_default() += 1;
     }
 
+    /// How many transactions it has part in that are not stored yet.
+    pub(super) fn open_of(&self, key: &SessionKey) -> u32 {
+        self.open.get(key).copied().unwrap_or(0)
+    }
+
     /// A message of QoS 2 that this session published, or is to get, is not stored yet.
     pub(super) fn has_open(&self, key: &SessionKey) -> bool {
         self.open.contains_key(key)

@@ -379,12 +379,11 @@ impl Shard {
         };
         let key = slot.key().clone();
         let mut last = false;
-        if let Slot::Live(live) = slot
-            && live.conn.number == conn
-        {
-            if in_store.is_some() {
+        if let Slot::Live(live) = slot {
+            if in_store.is_some() && live.conn.number == conn {
                 last = live.session.stored_at(seq) && live.session.spilled;
-            } else if collected {
+            } else if in_store.is_none() && collected {
+                // Also if it was collected while nobody was there.
                 live.session.inbox_came();
                 last = true;
             }
