@@ -3,7 +3,9 @@
 use dunlin::store::durable::InboxSeq;
 
 use crate::fixture::Fixture;
-use crate::made::{NOW, append, append_sent, append_this, delivery, expiring, later, session};
+use crate::made::{
+    NOW, append, append_sent, append_this, delivery, expiring, instance, later, session, session_of,
+};
 
 pub async fn an_inbox_is_read_page_by_page(f: &mut Fixture) {
     let a = session("a");
@@ -35,6 +37,10 @@ pub async fn an_empty_inbox_is_one_empty_page(f: &mut Fixture) {
     let last = f.append_all(&a, 0..3).await[2];
     let page = f.store().read(&a, last, 10, NOW).await.unwrap();
     assert_eq!((page.deliveries.len(), page.upto, page.more), (0, last, false));
+    for nobody in [session("nobody"), session_of(&instance("nowhere"), "a")] {
+        let page = f.store().read(&nobody, last, 10, NOW).await.unwrap();
+        assert_eq!((page.deliveries.len(), page.upto, page.more), (0, last, false));
+    }
 }
 
 pub async fn a_page_looks_past_what_it_does_not_show(f: &mut Fixture) {

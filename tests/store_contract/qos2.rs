@@ -73,6 +73,7 @@ pub async fn inbound_ids_belong_to_their_session(f: &mut Fixture) {
     }
     f.commit(vec![received(&a, 1), received(&b, 2), received(&elsewhere, 3)])
         .await;
+    assert_eq!(ids(f, "b").await, [2]);
     f.commit(vec![forgotten(&a, 2), forgotten(&b, 1), forgotten(&a, 3)])
         .await;
     assert_eq!(ids(f, "a").await, [1]);

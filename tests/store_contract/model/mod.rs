@@ -26,7 +26,6 @@ pub fn it_answers_as_the_model_does(open: Open<'_>) {
     let config = Config {
         // What is on a disk takes its time.
         cases: if outlives { 48 } else { 256 },
-        max_shrink_iters: 2000,
         failure_persistence: None,
         ..Config::default()
     };

@@ -73,8 +73,8 @@ fn act() -> impl Strategy<Value = Act> {
         }),
         4 => (session(), any::<usize>()).prop_map(|(session, which)| Act::Sent { session, which }),
         3 => (session(), any::<usize>()).prop_map(|(session, which)| Act::Released { session, which }),
-        1 => (session(), 0..4_u16).prop_map(|(session, packet_id)| Act::Received { session, packet_id }),
-        1 => (session(), 0..4_u16).prop_map(|(session, packet_id)| Act::Forgotten { session, packet_id }),
+        2 => (session(), 1..3_u16).prop_map(|(session, packet_id)| Act::Received { session, packet_id }),
+        2 => (session(), 1..3_u16).prop_map(|(session, packet_id)| Act::Forgotten { session, packet_id }),
         2 => (0..2_usize, 0..4_usize, prop::bool::weighted(0.7), expires_in()).prop_map(
             |(instance, topic, some, expires_in)| Act::Retain { instance, topic, some, expires_in }
         ),
