@@ -88,3 +88,28 @@ pub async fn it_can_begin_anew(f: &mut Fixture) {
         f.store().forget_instance(&i).await.unwrap();
     }
 }
+
+/// One that has limits and nothing else may be among them or not.
+pub async fn instances_are_listed_until_they_are_forgotten(f: &mut Fixture) {
+    let [recorded, alone, kept, inbound] = ["a record", "an inbox", "retained", "inbound"].map(instance);
+    f.open_session(&session_of(&recorded, "a")).await;
+    f.limit(&alone, LIMITS);
+    let batch = vec![
+        append(&session_of(&alone, "a"), 1),
+        retain_on(&kept, "x", 2),
+        received(&session_of(&inbound, "a"), 3),
+    ];
+    f.commit(batch).await;
+    let mut left = vec![recorded, alone, kept, inbound];
+    while !left.is_empty() {
+        for _ in 0..2 {
+            let mut listed = f.store().instances().await.unwrap();
+            listed.retain(|listed| *listed != instance("i"));
+            listed.sort();
+            left.sort();
+            assert_eq!(listed, left, "each once");
+            f.reopen().await;
+        }
+        f.store().forget_instance(&left.remove(0)).await.unwrap();
+    }
+}

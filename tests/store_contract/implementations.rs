@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin::store::memory2::MemoryStore;
+use dunlin::store::memory::MemoryStore;
 
 use crate::fixture::Fixture;
 use crate::late::Late;

@@ -59,6 +59,10 @@ impl<S: Store> Store for Late<S> {
         late(self.0.sessions())
     }
 
+    fn instances(&self) -> StoreFuture<'_, Vec<InstanceId>> {
+        late(self.0.instances())
+    }
+
     fn retained<'a>(
         &'a self,
         instance: &'a InstanceId,

@@ -166,6 +166,7 @@ macro_rules! contract {
                 nothing_is_left_of_the_instance,
                 other_instances_keep_all,
                 it_can_begin_anew,
+                instances_are_listed_until_they_are_forgotten,
             }
             counts {
                 messages_are_counted_by_instance_and_in_all,
