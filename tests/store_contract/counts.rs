@@ -46,8 +46,7 @@ pub async fn a_message_is_offline_after_a_while(f: &mut Fixture) {
     assert_eq!(offline(f, 16_001), 5);
     f.commit_at(vec![append(&session("c"), 5)], later(20_000)).await;
     assert_eq!(f.store().counts(&i, later(20_000)).stored, 6);
-    f.reopen().await;
-    f.limit(&i, limits);
+    f.reopen_with(limits).await;
     assert_eq!(
         (offline(f, 20_000), offline(f, 28_999), offline(f, 31_000)),
         (5, 5, 6)

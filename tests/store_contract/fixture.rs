@@ -93,8 +93,13 @@ impl Fixture {
 
     /// Ends it and opens it again; nothing if it does not outlive that.
     pub async fn reopen(&mut self) {
+        self.reopen_with(LIMITS).await;
+    }
+
+    /// The same, with other limits for the instance `i`.
+    pub async fn reopen_with(&mut self, limits: InboxLimits) {
         self.reopen_unlimited().await;
-        self.limit(&instance("i"), LIMITS);
+        self.limit(&instance("i"), limits);
     }
 
     pub fn limit(&self, instance: &InstanceId, limits: InboxLimits) {

@@ -154,7 +154,7 @@ pub async fn the_cap_is_exact_over_it(f: &mut Fixture) {
     f.commit(vec![sent(&a, seqs[3], 1), sent(&b, seqs[4], 2)]).await;
     f.commit(vec![released(&a, seqs[3]), acknowledge(&b, seqs[5], seqs[5])])
         .await;
-    f.reopen().await;
+    f.reopen_unlimited().await;
     f.cap(&i, 6);
     assert_eq!(f.stored(&i), 4);
     let committed = f.commit(vec![append(&a, 8), append(&a, 9)]).await;
@@ -207,8 +207,7 @@ pub async fn age_and_expiry_go_on(f: &mut Fixture) {
         ..message(4)
     };
     f.commit(vec![retain(&i, fading)]).await;
-    f.reopen().await;
-    f.limit(&i, limits);
+    f.reopen_with(limits).await;
     let numbers = async |ms| f.numbers_at(&a, later(ms)).await;
     assert_eq!(numbers(8999).await, [1, 2, 3]);
     assert_eq!(f.retained(&i, "#", later(8999)).await.len(), 1);
