@@ -47,6 +47,8 @@ pub async fn a_message_is_offline_after_a_while(f: &mut Fixture) {
     f.commit_at(vec![append(&session("c"), 5)], later(20_000)).await;
     assert_eq!(f.store().counts(&i, later(20_000)).stored, 6);
     f.reopen_with(limits).await;
+    // Limits have no future that tells when they hold, but what comes behind them has.
+    assert_eq!(f.numbers_at(&session("c"), later(20_000)).await, [5]);
     assert_eq!(
         (offline(f, 20_000), offline(f, 28_999), offline(f, 31_000)),
         (5, 5, 6)

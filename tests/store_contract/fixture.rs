@@ -15,8 +15,11 @@ use tokio::task::JoinHandle;
 
 use crate::made::{LIMITS, NOW, append, instance};
 
+/// A store that is about to be open.
+pub type Opening = Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>>;
+
 /// Opens what is there.
-type Open = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Arc<dyn Store>> + Send>> + Send + Sync>;
+type Open = Box<dyn Fn() -> Opening + Send + Sync>;
 
 /// Does something on a thread of its own.
 pub fn on_another_thread<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {

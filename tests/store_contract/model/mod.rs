@@ -25,7 +25,7 @@ pub fn it_answers_as_the_model_does(open: Open<'_>) {
     let outlives = runtime.block_on(async { open().await.outlives() });
     let config = Config {
         // What is on a disk takes its time.
-        cases: if outlives { 48 } else { 256 },
+        cases: if outlives { 100 } else { 256 },
         failure_persistence: None,
         ..Config::default()
     };
