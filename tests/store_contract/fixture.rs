@@ -58,13 +58,11 @@ impl Fixture {
     }
 
     /// One that outlives the process: `open` finds what the one before has left.
-    #[allow(dead_code, reason = "memory does not outlive the process")]
     pub async fn that_outlives(open: Open) -> Self {
         let store = open().await;
         Self::new(Some(store), Some(open))
     }
 
-    #[allow(dead_code, reason = "memory is not on the disk")]
     pub fn with_size(mut self, size: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.size = Some(Box::new(size));
         self

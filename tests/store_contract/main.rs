@@ -189,4 +189,4 @@ macro_rules! contract {
     })* };
 }
 
-contract!(memory, late_memory);
+contract!(memory, late_memory, embedded, embedded_in_small_segments);
