@@ -39,6 +39,7 @@ fn run(cli: &Cli, command: &Command) -> anyhow::Result<bool> {
         Command::Serve => cli::serve::run(&config).map(|()| true),
         Command::Test(args) => cli::test::run(args, || cli::scripts(&config)),
         Command::Credentials { client_id } => cli::credentials::run(&config, client_id).map(|()| true),
+        Command::Store(args) => cli::store::run(args, &config),
         // Those that need no configuration, or one that may be wrong, are done with above.
         Command::Check(_) | Command::New(_) | Command::Types(_) | Command::Ctl(_) => Ok(true),
     }

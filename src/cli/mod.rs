@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod ctl;
 pub mod new;
 pub mod serve;
+pub mod store;
 pub mod test;
 pub mod types;
 
@@ -51,6 +52,8 @@ pub enum Command {
     },
     /// Write type definitions for editors: what hooks are given and return, and the modules
     Types(types::TypesArgs),
+    /// Look at the store of a broker that does not run, write it out, and read it in
+    Store(store::StoreArgs),
     /// Ask a running broker: how it is, who is connected, why a policy answers as it does; reload and roll back
     Ctl(ctl::CtlArgs),
 }

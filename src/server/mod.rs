@@ -46,7 +46,9 @@ use authorities::Registered;
 use instances::Instances;
 use metrics::InstanceMetrics;
 use operations::Broker;
+pub use embedded::store_folder;
 pub use reload::{policies, refused};
+pub use store::open as open_store;
 use shards::Running;
 use wishes::Wishes;
 

@@ -24,7 +24,10 @@ const EVERY: Duration = Duration::from_secs(1);
 const EVICTED: &str = "$SYS/broker/messages/evicted";
 
 /// The store that the configuration asks for.
-pub(super) fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+///
+/// # Errors
+/// Why it cannot be opened, in a sentence that says what to do.
+pub fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     match config.store.engine {
         Engine::Memory => Ok(Arc::new(MemoryStore::default())),
         Engine::Embedded => super::embedded::open(config).context("the store could not be opened"),

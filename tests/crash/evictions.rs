@@ -81,6 +81,8 @@ async fn round(
     kill: bool,
     random: &mut Random,
 ) {
+    // While it drains everybody is awake.
+    world.set_phase(Phase::Setup);
     awake.set(false);
     tokio::time::sleep(Duration::from_millis(150)).await;
     log(&mut world.ledger.borrow_mut()).clear();
