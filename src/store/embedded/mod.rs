@@ -12,6 +12,7 @@
 //! *Invariant*: what was acknowledged is there after any crash, and a disk that is full or fails keeps acknowledgements waiting and
 //! nothing else.
 
+mod compact;
 mod disk;
 mod folder;
 mod format;
@@ -122,7 +123,7 @@ impl EmbeddedStore {
             segment_bytes,
             recovered.end,
         );
-        let writer = Writer::new(Arc::clone(&shared), log, options.fsync);
+        let writer = Writer::new(Arc::clone(&shared), log, options.fsync, segment_bytes);
         let store = Self {
             shared,
             threads: Mutex::default(),

@@ -120,6 +120,17 @@ impl Bodies {
         }
     }
 
+    /// Those that lie in a segment, in its order.
+    pub(in super::super) fn lying_in(&self, segment: u32) -> Vec<(u32, Handle)> {
+        let places = self.places.iter().enumerate();
+        let here = places.filter(|(_, body)| body.id != 0 && body.location.segment == segment);
+        let mut here: Vec<_> = here
+            .map(|(at, body)| (body.location.offset, Handle(u32::try_from(at).unwrap_or(u32::MAX))))
+            .collect();
+        here.sort_unstable_by_key(|(offset, _)| *offset);
+        here
+    }
+
     /// Shows each location, to be changed.
     pub(in super::super) fn locations(&mut self) -> impl Iterator<Item = &mut Location> {
         self.places.iter_mut().map(|body| &mut body.location)

@@ -5,6 +5,7 @@
 
 mod sync;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +28,11 @@ pub(super) struct Log {
     shared: Arc<Shared>,
     fsync: Fsync,
     segment_bytes: u64,
+    /// The segments before the last, and how much of each counts.
+    older: BTreeMap<u32, u64>,
     file: Arc<dyn DiskFile>,
     segment: u32,
-    /// How much of the segment is written, and how much of that is on the disk for certain.
+    /// How much of the last segment is written, and how much of that is on the disk for certain.
     end: u64,
     synced_end: u64,
     /// The last frame that is written, and the last that is on the disk for certain.
@@ -42,11 +45,14 @@ pub(super) struct Log {
     /// The last frame that a header may call synced. It stays behind once a sync failed and nothing was made of it.
     attested: u64,
     in_doubt: bool,
+    written: u64,
 }
 
 /// Where a log goes on.
 #[derive(Debug)]
 pub(super) struct End {
+    /// The segments before the last, and how much of each counts.
+    pub(super) older: BTreeMap<u32, u64>,
     pub(super) segment: u32,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) end: u64,
@@ -77,6 +83,7 @@ impl Log {
             shared,
             fsync,
             segment_bytes,
+            older: end.older,
             file: end.file,
             segment: end.segment,
             end: end.end,
@@ -87,6 +94,7 @@ impl Log {
             unsynced_files: Vec::new(),
             attested: end.frame,
             in_doubt: false,
+            written: 0,
         };
         log.publish();
         log
@@ -110,6 +118,7 @@ impl Log {
             })
         })?;
         self.end += bytes.len() as u64;
+        self.written += bytes.len() as u64;
         self.frame += 1;
         if !matches!(self.fsync, Fsync::Never) {
             self.unsynced.push(bytes);
@@ -128,8 +137,25 @@ impl Log {
         self.unsynced.iter().map(Vec::len).sum()
     }
 
-    pub(super) fn segment(&self) -> u32 {
-        self.segment
+    /// How many bytes were written since the start.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The bytes of all segments.
+    pub(super) fn bytes(&self) -> u64 {
+        self.older.values().sum::<u64>() + self.end
+    }
+
+    /// The oldest segment and how much of it counts, if it is not the last.
+    pub(super) fn oldest(&self) -> Option<(u32, u64)> {
+        let (number, end) = self.older.first_key_value()?;
+        Some((*number, *end))
+    }
+
+    /// This one does not count any more.
+    pub(super) fn forget(&mut self, segment: u32) {
+        self.older.remove(&segment);
     }
 
     pub(super) fn disk(&self) -> &dyn Disk {
@@ -164,6 +190,7 @@ impl Log {
         let file = self.persist("made or written to", |log| {
             log.segment_file(number, &header.write())
         })?;
+        self.older.insert(self.segment, previous_end);
         self.file = file;
         self.segment = number;
         self.end = segment::HEADER as u64;
@@ -243,6 +270,7 @@ pub(super) fn first(disk: &dyn Disk, number: u32, next: segment::Next, frame: u6
     };
     let file = make_segment(disk, number, &header.write())?;
     Ok(End {
+        older: BTreeMap::new(),
         segment: number,
         file,
         end: segment::HEADER as u64,

@@ -24,10 +24,6 @@ pub(super) use scan::Content;
 pub(super) struct Recovered {
     pub(super) state: State,
     pub(super) end: End,
-    /// The first segment.
-    pub(super) oldest: u32,
-    /// Bytes of all segments.
-    pub(super) bytes: u64,
 }
 
 /// Where the log ends, and that it ends before it should.
@@ -74,7 +70,6 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
     reading.sync_all()?;
     let file = reading.files.get(&segment).cloned();
     let file = file.ok_or_else(|| refusal(disk, segment, None, "is gone"))?;
-    let bytes = reading.bytes()?;
     Ok(Recovered {
         state: State {
             index: replayed.index,
@@ -82,13 +77,12 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
             ..State::default()
         },
         end: End {
+            older: reading.lengths.range(start..segment).map(|(number, len)| (*number, *len)).collect(),
             segment,
             file,
             end: end as u64,
             frame: reading.next_frame.saturating_sub(1),
         },
-        oldest: oldest.max(start),
-        bytes,
     })
 }
 
@@ -99,8 +93,6 @@ fn begin(disk: &dyn Disk, next: segment::Next, number: u32) -> Result<Recovered,
     state.files.insert(number, Arc::clone(&end.file));
     Ok(Recovered {
         state,
-        oldest: number,
-        bytes: end.end,
         end,
     })
 }
@@ -122,6 +114,8 @@ struct Reading<'a> {
     replay: Replay,
     content: Content,
     next_frame: u64,
+    /// How much of each segment counts.
+    lengths: BTreeMap<u32, u64>,
     /// The last segment that counts, and how far.
     last: Option<(u32, usize)>,
 }
@@ -138,6 +132,7 @@ impl<'a> Reading<'a> {
             replay: Replay::default(),
             content: Content::default(),
             next_frame: 0,
+            lengths: BTreeMap::new(),
             last: None,
         })
     }
@@ -215,6 +210,7 @@ impl<'a> Reading<'a> {
             self.next_frame += 1;
             self.last = Some((number, offset));
         }
+        self.lengths.insert(number, offset as u64);
         Ok(None)
     }
 
@@ -337,16 +333,6 @@ impl<'a> Reading<'a> {
                 self.disk.path("").display()
             ))
         })
-    }
-
-    fn bytes(&self) -> Result<u64, StoreError> {
-        let mut all = 0;
-        for (number, file) in &self.files {
-            all += file
-                .len()
-                .map_err(|error| cannot(self.disk, *number, "read", &error))?;
-        }
-        Ok(all)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Fsync;
+use super::compact::Compactor;
 use super::format::draft::Draft;
 use super::log::{GivenUp, Log};
 use super::queue::{Answer, Request, Ticketed};
@@ -20,6 +21,8 @@ use apply::{Apply, Recent};
 const FRAME: usize = 4 << 20;
 /// Lazy changes are synced after this time if nothing else is.
 const LAZY: Duration = Duration::from_secs(1);
+/// So many bytes of old segments are looked at in a turn, at least.
+const STEP: usize = 256 << 10;
 /// So many bytes are kept for a sync at most.
 const UNSYNCED: usize = 8 << 20;
 
@@ -30,6 +33,7 @@ type Resolve = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     log: Log,
+    compactor: Compactor,
     fsync: Fsync,
     requests: VecDeque<Ticketed>,
     recent: Recent,
@@ -42,13 +46,16 @@ pub(super) struct Writer {
     must_sync: Vec<Answer<()>>,
     /// When the last sync was.
     synced_at: Instant,
+    /// When one failed, if the last one did.
+    sync_failed_at: Option<Instant>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, log: Log, fsync: Fsync) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, log: Log, fsync: Fsync, segment_bytes: u64) -> Self {
         Self {
             shared,
             log,
+            compactor: Compactor::new(segment_bytes),
             fsync,
             requests: VecDeque::new(),
             recent: Recent::default(),
@@ -57,6 +64,7 @@ impl Writer {
             bytes: 0,
             must_sync: Vec::new(),
             synced_at: Instant::now(),
+            sync_failed_at: None,
         }
     }
 
@@ -100,7 +108,7 @@ impl Writer {
 
     /// How long to wait for something to do.
     fn patience(&self) -> Option<Duration> {
-        if !self.requests.is_empty() {
+        if !self.requests.is_empty() || self.compactor.is_copying() {
             return Some(Duration::ZERO);
         }
         if !self.log.is_unsynced() {
@@ -125,6 +133,7 @@ impl Writer {
 
     /// One frame.
     fn turn(&mut self) -> Result<(), GivenUp> {
+        let before = self.log.written();
         let mut draft = self.log.draft()?;
         while draft.len() < FRAME
             && let Some(request) = self.requests.pop_front()
@@ -140,7 +149,29 @@ impl Writer {
             resolve(Ok(()));
         }
         self.shared.queue.answered(std::mem::take(&mut self.bytes));
+        let written = self.log.written() - before;
+        self.give_room_back(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+
+    /// Goes on with the oldest segment: faster than the log grows, whatever of it is wanted.
+    fn give_room_back(&mut self, written: usize) -> Result<(), GivenUp> {
+        let budget = STEP.max(written.saturating_mul(3));
+        self.compactor.step(&mut self.log, &self.shared, budget)?;
+        if self.compactor.awaits_sync() && self.sync_failed_at.is_none_or(|at| at.elapsed() >= LAZY) {
+            self.sync()?;
+        }
         Ok(())
+    }
+
+    /// Syncs, for everybody; whether it worked, which it does unless the policy is to rely on nothing.
+    fn sync(&mut self) -> Result<bool, GivenUp> {
+        let done = self.log.sync()?;
+        self.synced_at = Instant::now();
+        self.sync_failed_at = (!done).then(Instant::now);
+        if done {
+            self.compactor.synced(&mut self.log, &self.shared);
+        }
+        Ok(done)
     }
 
     fn write(&mut self, draft: Draft) -> Result<(), GivenUp> {
@@ -162,8 +193,7 @@ impl Writer {
         if !waited_for && !is_due && self.must_sync.is_empty() {
             return Ok(());
         }
-        let done = self.log.sync()?;
-        self.synced_at = Instant::now();
+        let done = self.sync()?;
         for answer in self.must_sync.drain(..) {
             let result = match done {
                 true => Ok(()),
