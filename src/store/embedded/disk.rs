@@ -16,6 +16,8 @@ pub(super) trait Disk: Debug + Send + Sync {
     /// Opens a file to read and write.
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, in place of what had that.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Returns when the names of its files are as they are now whatever happens.
     fn sync(&self) -> io::Result<()>;
     /// How a file is called in sentences.
@@ -97,6 +99,10 @@ impl Disk for Folder {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.0.join(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))
     }
 
     fn sync(&self) -> io::Result<()> {

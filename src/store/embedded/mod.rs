@@ -60,7 +60,7 @@ pub enum Fsync {
     Always,
     /// Every so often; what was acknowledged since then may be lost.
     Interval(Duration),
-    /// When the system likes.
+    /// When much has gathered.
     Never,
 }
 
@@ -116,13 +116,15 @@ impl EmbeddedStore {
         shared.counters.publish(&recovered.state.index);
         *shared.state.lock() = recovered.state;
         let segment_bytes = options.segment_bytes.clamp(4 << 10, 1 << 30);
-        let log = Log::new(
-            disk,
-            Arc::clone(&shared),
-            options.fsync,
-            segment_bytes,
-            recovered.end,
-        );
+        let folder = disk.path("");
+        let mut log = Log::new(disk, Arc::clone(&shared), segment_bytes, recovered.end);
+        log.start().map_err(|_| {
+            StoreError::Refused(format!(
+                "{} cannot be written to: {}",
+                folder.display(),
+                shared.trouble.words().unwrap_or_default()
+            ))
+        })?;
         let writer = Writer::new(Arc::clone(&shared), log, options.fsync, segment_bytes);
         let store = Self {
             shared,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 /// How long to wait before the first try again; doubled each time.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+const FIRST_WAIT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 100 });
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The trouble there is, or none.
@@ -43,16 +43,29 @@ impl Trouble {
 
 /// How long to wait before something is tried again.
 #[derive(Debug)]
-pub(super) struct Patience(Duration);
+pub(super) struct Patience {
+    wait: Duration,
+    /// How often it is tried again once there is no time to wait.
+    hurried_tries: u32,
+}
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Self(FIRST_WAIT)
+        Self {
+            wait: FIRST_WAIT,
+            hurried_tries: 3,
+        }
     }
 
     pub(super) fn next(&mut self) -> Duration {
-        let wait = self.0;
-        self.0 = (wait * 2).min(LONGEST_WAIT);
+        let wait = self.wait;
+        self.wait = (wait * 2).min(LONGEST_WAIT);
         wait
+    }
+
+    /// Is it worth another try at once?
+    pub(super) fn hurry(&mut self) -> bool {
+        self.hurried_tries = self.hurried_tries.saturating_sub(1);
+        self.hurried_tries > 0
     }
 }

@@ -46,7 +46,11 @@ impl<'a> Copy<'a> {
     fn body(&mut self, span: Span) -> Option<()> {
         let here = self.location(span)?;
         let handle = self.frame.body_at(here.offset)?;
-        let body = self.index.bodies.get(handle).filter(|body| body.location == here)?;
+        let body = self
+            .index
+            .bodies
+            .get(handle)
+            .filter(|body| body.location == here)?;
         let bytes = self.bytes(span)?;
         let location = self.draft.body_bytes(body.id, bytes);
         self.index.bodies.place(handle, location);

@@ -106,7 +106,9 @@ impl Compactor {
             return;
         }
         let Some((number, end)) = log.oldest() else { return };
-        let Some(file) = state.files.get(&number) else { return };
+        let Some(file) = state.files.get(&number) else {
+            return;
+        };
         let bodies = state.index.bodies.lying_in(number);
         let source = Source::new(number, Arc::clone(file), end, bodies);
         drop(state);

@@ -14,6 +14,9 @@ const MAGIC: [u8; 4] = *b"DlnS";
 const SUM_AT: usize = HEADER - 4;
 const ENDING: &str = ".log";
 
+/// The name of one that is being made.
+pub(in super::super) const UNFINISHED: &str = "unfinished";
+
 /// What a header says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Header {

@@ -9,7 +9,7 @@ pub(in super::super) struct Location {
 }
 
 /// Calls a body, in memory, for as long as somebody wants it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct Handle(u32);
 
 impl Handle {
@@ -25,6 +25,13 @@ pub(in super::super) struct Body {
     pub(in super::super) location: Location,
     /// How many entries and topics want it.
     refs: u32,
+}
+
+impl Body {
+    #[cfg(test)]
+    pub(in super::super) fn refs(&self) -> u32 {
+        self.refs
+    }
 }
 
 /// What an op takes besides its names and what is read alone, at most.
@@ -125,7 +132,12 @@ impl Bodies {
         let places = self.places.iter().enumerate();
         let here = places.filter(|(_, body)| body.id != 0 && body.location.segment == segment);
         let mut here: Vec<_> = here
-            .map(|(at, body)| (body.location.offset, Handle(u32::try_from(at).unwrap_or(u32::MAX))))
+            .map(|(at, body)| {
+                (
+                    body.location.offset,
+                    Handle(u32::try_from(at).unwrap_or(u32::MAX)),
+                )
+            })
             .collect();
         here.sort_unstable_by_key(|(offset, _)| *offset);
         here
@@ -144,6 +156,12 @@ impl Bodies {
     /// One like that is not wanted any more.
     pub(in super::super) fn unwant(&mut self, bytes: usize) {
         self.live = self.live.saturating_sub(OP + bytes as u64);
+    }
+
+    /// An op that is wanted has so many bytes more.
+    #[cfg(test)]
+    pub(in super::super) fn want_more(&mut self, bytes: usize) {
+        self.live += bytes as u64;
     }
 
     /// How many bytes of the log are wanted, at most.

@@ -8,9 +8,7 @@ mod sync;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::Fsync;
 use super::disk::{self, Disk, DiskFile};
 use super::format::draft::Draft;
 use super::format::segment;
@@ -18,15 +16,11 @@ use super::shared::{Shared, State, Written};
 use super::trouble::Patience;
 use crate::store::durable::StoreError;
 
-/// How often something is tried again once the store is being closed.
-const TRIES_AT_THE_END: u32 = 3;
-
 /// The end of the log, where it grows.
 #[derive(Debug)]
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
-    fsync: Fsync,
     segment_bytes: u64,
     /// The segments before the last, and how much of each counts.
     older: BTreeMap<u32, u64>,
@@ -38,14 +32,13 @@ pub(super) struct Log {
     /// The last frame that is written, and the last that is on the disk for certain.
     frame: u64,
     synced: u64,
-    /// What was written since the last sync, unless the policy is to rely on nothing.
+    /// The frames that were written since the last sync. All of them are in the last segment.
     unsynced: Vec<Vec<u8>>,
-    /// Segments before this one that are written and not synced, where the policy does not see to it.
-    unsynced_files: Vec<(u32, Arc<dyn DiskFile>)>,
-    /// The last frame that a header may call synced. It stays behind once a sync failed and nothing was made of it.
-    attested: u64,
-    in_doubt: bool,
+    unsynced_bytes: usize,
+    /// How many bytes were written since the start.
     written: u64,
+    /// Nobody waits for the start any more, so there is time to wait for the disk.
+    started: bool,
 }
 
 /// Where a log goes on.
@@ -55,11 +48,17 @@ pub(super) struct End {
     pub(super) older: BTreeMap<u32, u64>,
     pub(super) segment: u32,
     pub(super) file: Arc<dyn DiskFile>,
+    /// How much of the segment is there, and how much of that is on the disk for certain.
     pub(super) end: u64,
+    pub(super) synced_end: u64,
+    /// The last frame, and the last that is on the disk for certain.
     pub(super) frame: u64,
+    pub(super) synced: u64,
+    /// The frames between the two.
+    pub(super) unsynced: Vec<Vec<u8>>,
 }
 
-/// The disk does not take it, and the store is being closed.
+/// The disk does not take it, and the store is being closed, or has not even begun.
 #[derive(Debug)]
 pub(super) struct GivenUp;
 
@@ -74,30 +73,37 @@ impl Log {
     pub(super) fn new(
         disk: Arc<dyn Disk>,
         shared: Arc<Shared>,
-        fsync: Fsync,
-        segment_bytes: u64,
+            segment_bytes: u64,
         end: End,
     ) -> Self {
         let log = Self {
             disk,
             shared,
-            fsync,
             segment_bytes,
             older: end.older,
             file: end.file,
             segment: end.segment,
             end: end.end,
-            synced_end: end.end,
+            synced_end: end.synced_end,
             frame: end.frame,
-            synced: end.frame,
-            unsynced: Vec::new(),
-            unsynced_files: Vec::new(),
-            attested: end.frame,
-            in_doubt: false,
+            synced: end.synced,
+            unsynced_bytes: end.unsynced.iter().map(Vec::len).sum(),
+            unsynced: end.unsynced,
             written: 0,
+            started: false,
         };
         log.publish();
         log
+    }
+
+    /// Makes certain what was found of frames that may never have been synced: what was read of them may be the system's
+    /// memory alone, and it may have failed to write that before, to somebody who has told nobody.
+    pub(super) fn start(&mut self) -> Result<(), GivenUp> {
+        if self.is_unsynced() {
+            self.write_again()?;
+        }
+        self.started = true;
+        Ok(())
     }
 
     /// A frame to be filled and written. Goes to a new segment if the last one is full.
@@ -110,7 +116,7 @@ impl Log {
 
     /// Writes a frame; comes back when the system has taken it.
     pub(super) fn write(&mut self, draft: Draft) -> Result<(), GivenUp> {
-        let bytes = draft.finish(self.attested);
+        let bytes = draft.finish(self.synced);
         self.persist("written to", |log| {
             disk::write_all(&*log.file, &bytes, log.end).inspect_err(|_| {
                 // What is left if this fails is written over with the same bytes.
@@ -120,9 +126,8 @@ impl Log {
         self.end += bytes.len() as u64;
         self.written += bytes.len() as u64;
         self.frame += 1;
-        if !matches!(self.fsync, Fsync::Never) {
-            self.unsynced.push(bytes);
-        }
+        self.unsynced_bytes += bytes.len();
+        self.unsynced.push(bytes);
         self.publish();
         Ok(())
     }
@@ -134,7 +139,7 @@ impl Log {
 
     /// How many bytes are kept until they are synced.
     pub(super) fn unsynced_bytes(&self) -> usize {
-        self.unsynced.iter().map(Vec::len).sum()
+        self.unsynced_bytes
     }
 
     /// How many bytes were written since the start.
@@ -164,78 +169,60 @@ impl Log {
 
     /// Begins the next segment.
     fn roll(&mut self) -> Result<(), GivenUp> {
-        if matches!(self.fsync, Fsync::Never) {
-            self.unsynced_files.push((self.segment, Arc::clone(&self.file)));
-        } else {
-            self.sync()?;
-            if self.end < self.segment_bytes {
-                // The sync failed, and all went to a new segment already.
-                return Ok(());
-            }
+        self.sync()?;
+        if self.end < self.segment_bytes {
+            // The sync failed first, and all went to a new segment already.
+            return Ok(());
         }
-        self.begin_segment(self.segment + 1, self.end)?;
+        self.begin_segment(self.segment + 1, self.end, &[])?;
         self.publish();
         Ok(())
     }
 
-    /// Makes a segment; what is written goes there from now on.
-    fn begin_segment(&mut self, number: u32, previous_end: u64) -> Result<(), GivenUp> {
+    /// Makes a segment with these frames in it; what is written goes there from now on.
+    fn begin_segment(&mut self, number: u32, previous_end: u64, frames: &[Vec<u8>]) -> Result<(), GivenUp> {
         let next = self.shared.state.lock().index.next;
         let header = segment::Header {
             number,
-            first_frame: self.frame + 1 - self.unsynced.len() as u64,
+            first_frame: self.synced + 1,
             next,
             previous_end,
         };
-        let file = self.persist("made or written to", |log| {
-            log.segment_file(number, &header.write())
+        let file = self.persist("followed by another file", |log| {
+            make_segment(&*log.disk, &header, frames)
         })?;
         self.older.insert(self.segment, previous_end);
         self.file = file;
         self.segment = number;
-        self.end = segment::HEADER as u64;
+        let frames: usize = frames.iter().map(Vec::len).sum();
+        self.end = (segment::HEADER + frames) as u64;
         self.synced_end = self.end;
         Ok(())
-    }
-
-    fn segment_file(&self, number: u32, header: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
-        make_segment(&*self.disk, number, header)
     }
 
     /// Does it until it works: a full disk keeps what wants to be acknowledged waiting, and nothing else.
     fn persist<T>(&self, doing: &str, mut work: impl FnMut(&Self) -> io::Result<T>) -> Result<T, GivenUp> {
         let mut patience = Patience::new();
-        let mut tries_left = TRIES_AT_THE_END;
         loop {
             match work(self) {
                 Ok(done) => {
                     self.shared.trouble.end();
                     return Ok(done);
                 }
-                Err(error) => self.wait(doing, &error, &mut patience, &mut tries_left)?,
+                Err(error) => self.wait(doing, &error, &mut patience)?,
             }
         }
     }
 
-    fn wait(
-        &self,
-        doing: &str,
-        error: &io::Error,
-        patience: &mut Patience,
-        tries_left: &mut u32,
-    ) -> Result<(), GivenUp> {
+    /// Waits before something that failed is tried again.
+    fn wait(&self, doing: &str, error: &io::Error, patience: &mut Patience) -> Result<(), GivenUp> {
         let path = self.disk.path(&segment::name(self.segment));
         self.shared.trouble.begin(doing, &path, error);
-        if self.shared.queue.is_closed() {
-            *tries_left = tries_left.saturating_sub(1);
-            if *tries_left == 0 {
-                return Err(GivenUp);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        } else {
+        if self.started && !self.shared.queue.is_closed() {
             self.shared.queue.sleep(patience.next());
+            return Ok(());
         }
-        Ok(())
+        patience.hurry().then_some(()).ok_or(GivenUp)
     }
 
     /// Tells the others how far the log is written.
@@ -260,34 +247,42 @@ impl Log {
     }
 }
 
-/// A segment's file with nothing but its header: where a log begins.
-pub(super) fn first(disk: &dyn Disk, number: u32, next: segment::Next, frame: u64) -> io::Result<End> {
+/// Where a log begins: in a segment's file with nothing but its header.
+pub(super) fn first(disk: &dyn Disk, number: u32) -> io::Result<End> {
     let header = segment::Header {
         number,
-        first_frame: frame + 1,
-        next,
+        first_frame: 1,
+        next: segment::Next::default(),
         previous_end: 0,
     };
-    let file = make_segment(disk, number, &header.write())?;
+    let file = make_segment(disk, &header, &[])?;
     Ok(End {
         older: BTreeMap::new(),
         segment: number,
         file,
         end: segment::HEADER as u64,
-        frame,
+        synced_end: segment::HEADER as u64,
+        frame: 0,
+        synced: 0,
+        unsynced: Vec::new(),
     })
 }
 
-/// A file with this header alone, which is on the disk for certain, and its name: recovery relies on it.
-fn make_segment(disk: &dyn Disk, number: u32, header: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
-    let name = segment::name(number);
-    // One that was begun before and failed: what is known of it is nothing.
-    if disk.list()?.contains(&name) {
-        disk.remove(&name)?;
+/// A segment's file, which is on the disk for certain, and its name: it is there whole or not at all, and recovery relies on it.
+fn make_segment(
+    disk: &dyn Disk,
+    header: &segment::Header,
+    frames: &[Vec<u8>],
+) -> io::Result<Arc<dyn DiskFile>> {
+    let file = disk.create(segment::UNFINISHED)?;
+    disk::write_all(&*file, &header.write(), 0)?;
+    let mut end = segment::HEADER as u64;
+    for bytes in frames {
+        disk::write_all(&*file, bytes, end)?;
+        end += bytes.len() as u64;
     }
-    let file = disk.create(&name)?;
-    disk::write_all(&*file, header, 0)?;
     file.sync()?;
+    disk.rename(segment::UNFINISHED, &segment::name(header.number))?;
     disk.sync()?;
     Ok(file)
 }

@@ -1,67 +1,42 @@
 //! Makes what is written certain, and what to do when the disk says that it cannot.
 
-use std::io;
-
-use super::{Fsync, GivenUp, Log};
-use crate::store::embedded::disk;
+use super::{GivenUp, Log};
 use crate::store::embedded::format::segment;
 use crate::store::embedded::trouble::Patience;
 
 impl Log {
-    /// Comes back when all that is written is on the disk for certain. Where the policy is to rely on nothing it tries once,
-    /// and says whether that worked; else until it works.
-    pub(in super::super) fn sync(&mut self) -> Result<bool, GivenUp> {
+    /// Comes back when all that is written is on the disk for certain, however often that takes.
+    pub(in super::super) fn sync(&mut self) -> Result<(), GivenUp> {
         if !self.is_unsynced() {
-            return Ok(true);
+            return Ok(());
         }
-        let mut patience = Patience::new();
-        let mut tries_left = super::TRIES_AT_THE_END;
-        loop {
-            match self.sync_once() {
-                Ok(()) => {
-                    self.shared.trouble.end();
-                    self.unsynced.clear();
-                    self.synced = self.frame;
-                    if !self.in_doubt {
-                        self.attested = self.synced;
-                    }
-                    self.synced_end = self.end;
-                    return Ok(true);
-                }
-                Err(error) if matches!(self.fsync, Fsync::Never) => {
-                    self.give_up_on(&error)?;
-                    return Ok(false);
-                }
-                Err(error) => {
-                    self.wait("synced", &error, &mut patience, &mut tries_left)?;
-                    self.write_again()?;
-                }
-            }
+        if let Err(error) = self.file.sync() {
+            self.wait("synced", &error, &mut Patience::new())?;
+            self.write_again()?;
         }
+        self.shared.trouble.end();
+        self.all_synced();
+        Ok(())
     }
 
-    fn sync_once(&mut self) -> io::Result<()> {
-        while let Some((_, file)) = self.unsynced_files.last() {
-            file.sync()?;
-            self.unsynced_files.pop();
-        }
-        self.file.sync()
+    fn all_synced(&mut self) {
+        self.unsynced.clear();
+        self.unsynced_bytes = 0;
+        self.synced = self.frame;
+        self.synced_end = self.end;
     }
 
     /// After a sync that failed, the next one says nothing of what the failed one was about: the system may have let go of
-    /// it. So it is written again, to a file of which nothing is known yet.
-    fn write_again(&mut self) -> Result<(), GivenUp> {
+    /// it. So it is written again, to a file of which nothing is known yet; the header says how far this one counts. It is
+    /// there whole, and certain, or not at all.
+    pub(in super::super) fn write_again(&mut self) -> Result<(), GivenUp> {
         let (old, from) = (self.segment, self.synced_end);
-        self.begin_segment(old + 1, from)?;
-        let start = self.end;
         let frames = std::mem::take(&mut self.unsynced);
-        let mut end = start;
-        for bytes in &frames {
-            self.persist("written to", |log| disk::write_all(&*log.file, bytes, end))?;
-            end += bytes.len() as u64;
-        }
+        let begun = self.begin_segment(old + 1, from, &frames);
         self.unsynced = frames;
-        self.end = end;
+        begun?;
+        let start = segment::HEADER as u64;
+        self.all_synced();
         let new = self.segment;
         self.publish_with(|state| {
             state.index.relocate(|at| {
@@ -72,21 +47,6 @@ impl Log {
                 }
             });
         });
-        Ok(())
-    }
-
-    /// Nothing was promised, so nothing is tried again; but what comes now goes to a file of which a sync can tell.
-    fn give_up_on(&mut self, error: &io::Error) -> Result<(), GivenUp> {
-        tracing::error!(
-            file = %self.disk.path(&segment::name(self.segment)).display(),
-            %error,
-            since_frame = self.synced,
-            "the store's log could not be synced: if the machine stops now, what was stored since then may be lost"
-        );
-        self.unsynced_files.clear();
-        self.in_doubt = true;
-        self.begin_segment(self.segment + 1, self.end)?;
-        self.publish();
         Ok(())
     }
 }

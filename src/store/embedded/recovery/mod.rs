@@ -2,7 +2,8 @@
 //!
 //! What was written and not synced may be lost with the power, in any order: frames may be there whose forerunners are not. So
 //! the log ends before the first frame that is missing, unless one behind it says that the missing one was on the disk for
-//! certain. Then the file has been damaged since, and nothing but a repair may touch it.
+//! certain. Then the file has been damaged since, and nothing but a repair may touch it. What is not synced is in the last segment:
+//! the next one is made only when all before it is.
 
 mod replay;
 mod scan;
@@ -12,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile};
-use super::format::segment;
+use super::format::{frame, segment};
 use super::log::{self, End};
 use super::shared::State;
 use crate::store::durable::StoreError;
@@ -39,10 +40,9 @@ struct Cut {
 pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
     let mut reading = Reading::new(disk)?;
     let Some(oldest) = reading.numbers.first().copied() else {
-        return begin(disk, segment::Next::default(), 1);
+        return begin(disk);
     };
     let cut = reading.read_all()?;
-    let last = reading.last;
     if let Some(cut) = cut {
         reading.cut(cut)?;
     }
@@ -62,39 +62,24 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
             "messages of the store had no content any more, and are dropped"
         );
     }
-    let Some((segment, end)) = last else {
-        // There was nothing but a first segment that never came to be.
-        return begin(disk, replayed.index.next, oldest);
-    };
     reading.drop_before(start)?;
-    reading.sync_all()?;
-    let file = reading.files.get(&segment).cloned();
-    let file = file.ok_or_else(|| refusal(disk, segment, None, "is gone"))?;
+    let end = reading.end()?;
     Ok(Recovered {
         state: State {
             index: replayed.index,
             files: reading.files,
             ..State::default()
         },
-        end: End {
-            older: reading.lengths.range(start..segment).map(|(number, len)| (*number, *len)).collect(),
-            segment,
-            file,
-            end: end as u64,
-            frame: reading.next_frame.saturating_sub(1),
-        },
+        end,
     })
 }
 
-fn begin(disk: &dyn Disk, next: segment::Next, number: u32) -> Result<Recovered, StoreError> {
-    let end = log::first(disk, number, next, 0).map_err(|error| cannot(disk, number, "made", &error))?;
+fn begin(disk: &dyn Disk) -> Result<Recovered, StoreError> {
+    let number = 1;
+    let end = log::first(disk, number).map_err(|error| cannot(disk, number, "made", &error))?;
     let mut state = State::default();
-    state.index.next = next;
     state.files.insert(number, Arc::clone(&end.file));
-    Ok(Recovered {
-        state,
-        end,
-    })
+    Ok(Recovered { state, end })
 }
 
 /// The numbers of the segments that are there, in order.
@@ -116,8 +101,17 @@ struct Reading<'a> {
     next_frame: u64,
     /// How much of each segment counts.
     lengths: BTreeMap<u32, u64>,
-    /// The last segment that counts, and how far.
-    last: Option<(u32, usize)>,
+    /// The last frame of which something says that it was on the disk for certain.
+    synced: u64,
+    /// The last segment that counts.
+    last: Option<Last>,
+}
+
+/// A segment, as far as it was read.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    number: u32,
+    end: usize,
 }
 
 impl<'a> Reading<'a> {
@@ -133,6 +127,7 @@ impl<'a> Reading<'a> {
             content: Content::default(),
             next_frame: 0,
             lengths: BTreeMap::new(),
+            synced: 0,
             last: None,
         })
     }
@@ -141,12 +136,12 @@ impl<'a> Reading<'a> {
     fn read_all(&mut self) -> Result<Option<Cut>, StoreError> {
         let numbers = self.numbers.clone();
         for (at, number) in numbers.iter().enumerate() {
-            if let Some((last, _)) = self.last
-                && *number != last + 1
+            if let Some(last) = self.last
+                && *number != last.number + 1
             {
                 // A segment is on the disk for certain, and its name, before anything is written to it.
                 let missing = "is missing, and what is stored in it with it";
-                return Err(refusal(self.disk, last + 1, None, missing));
+                return Err(refusal(self.disk, last.number + 1, None, missing));
             }
             let file = self
                 .disk
@@ -182,22 +177,27 @@ impl<'a> Reading<'a> {
     fn read_segment(&mut self, number: u32) -> Result<Option<Cut>, StoreError> {
         let header = self.content.header().filter(|header| header.number == number);
         let Some(header) = header else {
-            return self.no_header(number).map(Some);
+            // It is given its name when it is whole.
+            let what = "is damaged: it does not begin as it should";
+            return Err(refusal(self.disk, number, Some(0), what));
         };
         if self.last.is_none() {
             self.next_frame = header.first_frame;
         } else if header.first_frame != self.next_frame {
-            return Ok(Some(self.cut_at(number, 0)));
+            let other = "does not go on where the one before it ends: something is missing";
+            return Err(refusal(self.disk, number, Some(0), other));
         }
+        self.synced = self.synced.max(header.first_frame - 1);
         self.replay.at_least(header.next);
         let mut offset = segment::HEADER;
-        self.last = Some((number, offset));
+        self.last = Some(Last { number, end: offset });
         while offset < self.content.len() {
             let whole = self.content.frame(offset);
             let Some(whole) = whole.filter(|whole| whole.header.number == self.next_frame) else {
                 return Ok(Some(self.cut_at(number, offset)));
             };
             let end = whole.end();
+            self.synced = self.synced.max(whole.header.synced);
             if self.replay.frame(number, offset as u64, whole.payload).is_err() {
                 return Err(refusal(
                     self.disk,
@@ -208,24 +208,10 @@ impl<'a> Reading<'a> {
             }
             offset = end;
             self.next_frame += 1;
-            self.last = Some((number, offset));
+            self.last = Some(Last { number, end: offset });
         }
         self.lengths.insert(number, offset as u64);
         Ok(None)
-    }
-
-    /// Only the last segment may have no header: when the machine stopped while it was made. Then nothing else is in it.
-    fn no_header(&self, number: u32) -> Result<Cut, StoreError> {
-        let is_last = self.numbers.last() == Some(&number);
-        if is_last && self.content.frame_behind(0).is_none() {
-            return Ok(self.cut_at(number, 0));
-        }
-        Err(refusal(
-            self.disk,
-            number,
-            Some(0),
-            "is damaged: it does not begin as it should",
-        ))
     }
 
     fn cut_at(&self, segment: u32, offset: usize) -> Cut {
@@ -236,34 +222,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Lets the log end there, if nothing behind says that it was longer; tells what is dropped.
+    /// Lets the log end there, if nothing says that it was longer; tells what is dropped.
     fn cut(&mut self, cut: Cut) -> Result<(), StoreError> {
-        let mut dropped = 0;
-        let mut attested = 0;
-        let later: Vec<u32> = self
-            .numbers
-            .iter()
-            .copied()
-            .filter(|number| *number >= cut.segment)
-            .collect();
-        for number in &later {
-            let file = self
-                .disk
-                .open(&segment::name(*number))
-                .map_err(|error| cannot(self.disk, *number, "opened", &error))?;
-            self.content
-                .read(&*file)
-                .map_err(|error| cannot(self.disk, *number, "read", &error))?;
-            let from = if *number == cut.segment { cut.offset } else { 0 };
-            for whole in self.content.frames_behind(from) {
-                // What was written there once and counts elsewhere is no witness.
-                if whole.header.number >= cut.frame {
-                    dropped += 1;
-                    attested = attested.max(whole.header.synced);
-                }
-            }
-        }
-        if attested >= cut.frame.max(1) {
+        let behind = self.content.frames_behind(cut.offset);
+        // One with a lower number was written here once and counts elsewhere.
+        let behind = behind.filter(|whole| whole.header.number >= cut.frame);
+        let (frames, synced) = behind.fold((0, 0), |(frames, synced), whole| {
+            (frames + 1, whole.header.synced.max(synced))
+        });
+        let is_last = self.numbers.last() == Some(&cut.segment);
+        if !is_last || synced >= cut.frame.max(1) {
             return Err(refusal(
                 self.disk,
                 cut.segment,
@@ -271,39 +239,68 @@ impl<'a> Reading<'a> {
                 "is damaged: what was stored there once cannot be read, and what is behind it can",
             ));
         }
-        self.shorten(cut, &later, dropped)
+        let name = segment::name(cut.segment);
+        let path = self.disk.path(&name);
+        let failed = |error: io::Error| cannot(self.disk, cut.segment, "cut off", &error);
+        let Some(file) = self.files.get(&cut.segment) else { return Ok(()) };
+        let bytes = self.content.len().saturating_sub(cut.offset);
+        tracing::warn!(
+            file = %path.display(),
+            offset = cut.offset,
+            bytes,
+            frames,
+            "the store's log ended in the middle of something that nobody had been told was done; that is cut off"
+        );
+        file.truncate(cut.offset as u64)
+            .and_then(|()| file.sync())
+            .map_err(failed)?;
+        self.content.truncate(cut.offset as u64);
+        Ok(())
     }
 
-    fn shorten(&mut self, cut: Cut, later: &[u32], dropped: usize) -> Result<(), StoreError> {
-        let failed = |number, error: &io::Error| cannot(self.disk, number, "cut off", error);
-        let keeps_part = cut.offset >= segment::HEADER;
-        for number in later.iter().rev() {
-            if keeps_part && *number == cut.segment {
-                let Some(file) = self.files.get(number) else {
-                    continue;
-                };
-                let len = file.len().map_err(|error| failed(*number, &error))?;
-                let bytes = len.saturating_sub(cut.offset as u64);
-                tracing::warn!(
-                    file = %self.disk.path(&segment::name(*number)).display(),
-                    offset = cut.offset,
-                    bytes,
-                    frames = dropped,
-                    "the store's log ended in the middle of something that nobody had been told was done; it is cut off"
-                );
-                file.truncate(cut.offset as u64)
-                    .map_err(|error| failed(*number, &error))?;
-                continue;
+    /// Where the log goes on, with what may not be on the disk for certain.
+    fn end(&mut self) -> Result<End, StoreError> {
+        let nothing = || refusal(self.disk, 0, None, "is gone");
+        let Last { number, end } = self.last.ok_or_else(nothing)?;
+        let file = self.files.get(&number).cloned().ok_or_else(nothing)?;
+        self.content
+            .read(&*file)
+            .map_err(|error| cannot(self.disk, number, "read", &error))?;
+        let frame = self.next_frame.saturating_sub(1);
+        let mut synced_end = segment::HEADER;
+        let mut unsynced = Vec::new();
+        let mut offset = segment::HEADER;
+        while offset < end
+            && let Some(whole) = self.content.frame(offset)
+        {
+            offset = whole.end();
+            if whole.header.number <= self.synced {
+                synced_end = offset;
+            } else {
+                let bytes = self.content.get(whole.offset..offset).unwrap_or_default();
+                unsynced.push(bytes.to_vec());
             }
-            tracing::warn!(
-                file = %self.disk.path(&segment::name(*number)).display(),
-                "a segment of the store's log was begun, and nobody had been told that anything in it was done; it is removed"
-            );
-            let name = segment::name(*number);
-            self.disk.remove(&name).map_err(|error| failed(*number, &error))?;
-            self.files.remove(number);
         }
-        Ok(())
+        // The last frame of a store that was closed says nothing but that all before it is synced.
+        let is_goodbye = unsynced.len() == 1 && unsynced.iter().all(|bytes| bytes.len() == frame::HEADER);
+        let (end, frame) = if is_goodbye {
+            unsynced.clear();
+            file.truncate(synced_end as u64)
+                .map_err(|error| cannot(self.disk, number, "cut off", &error))?;
+            (synced_end, frame - 1)
+        } else {
+            (end, frame)
+        };
+        Ok(End {
+            older: self.lengths.range(..number).map(|(number, len)| (*number, *len)).collect(),
+            segment: number,
+            file,
+            end: end as u64,
+            synced_end: synced_end as u64,
+            frame,
+            synced: self.synced.min(frame),
+            unsynced,
+        })
     }
 
     /// Removes the segments that do not count any more.
@@ -317,22 +314,9 @@ impl<'a> Reading<'a> {
                 .and_then(|()| self.disk.sync())
                 .map_err(|error| cannot(self.disk, number, "removed", &error))?;
             self.files.remove(&number);
+            self.lengths.remove(&number);
         }
         Ok(())
-    }
-
-    /// What was read may be in the system's memory only; what goes on from here relies on it.
-    fn sync_all(&self) -> Result<(), StoreError> {
-        for (number, file) in &self.files {
-            file.sync()
-                .map_err(|error| cannot(self.disk, *number, "synced", &error))?;
-        }
-        self.disk.sync().map_err(|error| {
-            StoreError::Refused(format!(
-                "{} cannot be synced: {error}",
-                self.disk.path("").display()
-            ))
-        })
     }
 }
 

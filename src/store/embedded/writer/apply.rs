@@ -18,8 +18,8 @@ pub(in super::super) use bodies::size;
 const LARGEST_BATCH: usize = 1 << 30;
 
 /// Nobody has to wait for the disk: if it is lost with the power, what happens is what happens when it was not asked for yet.
-pub(super) fn is_lazy(change: &Change) -> bool {
-    // Not `Forgotten`: its client may use the packet id again as soon as it is told, and the message must not be taken for the old one.
+pub(in super::super) fn is_lazy(change: &Change) -> bool {
+    // Not `Forgotten`: a client may use its packet id again as soon as it is told, and the message must not be taken for the old.
     matches!(change, Change::Acknowledge { .. })
 }
 

@@ -14,6 +14,8 @@ use super::log::{GivenUp, Log};
 use super::queue::{Answer, Request, Ticketed};
 use super::shared::Shared;
 use crate::store::durable::StoreError;
+#[cfg(test)]
+pub(super) use apply::is_lazy;
 pub(super) use apply::size;
 use apply::{Apply, Recent};
 
@@ -23,8 +25,8 @@ const FRAME: usize = 4 << 20;
 const LAZY: Duration = Duration::from_secs(1);
 /// So many bytes of old segments are looked at in a turn, at least.
 const STEP: usize = 256 << 10;
-/// So many bytes are kept for a sync at most.
-const UNSYNCED: usize = 8 << 20;
+/// What is not synced is kept in memory; so much of it at most, whatever the policy.
+const UNSYNCED: usize = 16 << 20;
 
 /// Resolves a future, if what it waited for was done.
 type Resolve = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
@@ -46,8 +48,6 @@ pub(super) struct Writer {
     must_sync: Vec<Answer<()>>,
     /// When the last sync was.
     synced_at: Instant,
-    /// When one failed, if the last one did.
-    sync_failed_at: Option<Instant>,
 }
 
 impl Writer {
@@ -64,7 +64,6 @@ impl Writer {
             bytes: 0,
             must_sync: Vec::new(),
             synced_at: Instant::now(),
-            sync_failed_at: None,
         }
     }
 
@@ -103,7 +102,7 @@ impl Writer {
     fn say_goodbye(&mut self) -> Result<(), GivenUp> {
         let draft = self.log.draft()?;
         self.log.write(draft)?;
-        self.log.sync().map(|_| ())
+        self.log.sync()
     }
 
     /// How long to wait for something to do.
@@ -157,21 +156,22 @@ impl Writer {
     fn give_room_back(&mut self, written: usize) -> Result<(), GivenUp> {
         let budget = STEP.max(written.saturating_mul(3));
         self.compactor.step(&mut self.log, &self.shared, budget)?;
-        if self.compactor.awaits_sync() && self.sync_failed_at.is_none_or(|at| at.elapsed() >= LAZY) {
+        if self.compactor.awaits_sync() {
             self.sync()?;
         }
         Ok(())
     }
 
-    /// Syncs, for everybody; whether it worked, which it does unless the policy is to rely on nothing.
-    fn sync(&mut self) -> Result<bool, GivenUp> {
-        let done = self.log.sync()?;
+    /// Syncs, for everybody.
+    fn sync(&mut self) -> Result<(), GivenUp> {
+        self.log.sync()?;
         self.synced_at = Instant::now();
-        self.sync_failed_at = (!done).then(Instant::now);
-        if done {
-            self.compactor.synced(&mut self.log, &self.shared);
+        self.compactor.synced(&mut self.log, &self.shared);
+        for answer in self.must_sync.drain(..) {
+            // Whoever does not wait any more is not told.
+            let _ = answer.send(Ok(()));
         }
-        Ok(done)
+        Ok(())
     }
 
     fn write(&mut self, draft: Draft) -> Result<(), GivenUp> {
@@ -186,25 +186,10 @@ impl Writer {
 
     fn sync_if_wanted(&mut self) -> Result<(), GivenUp> {
         let waited_for = matches!(self.fsync, Fsync::Always) && !self.durable.is_empty();
-        let is_due = self.interval().is_some_and(|interval| {
-            self.log.is_unsynced()
-                && (self.synced_at.elapsed() >= interval || self.log.unsynced_bytes() > UNSYNCED)
-        });
-        if !waited_for && !is_due && self.must_sync.is_empty() {
-            return Ok(());
-        }
-        let done = self.sync()?;
-        for answer in self.must_sync.drain(..) {
-            let result = match done {
-                true => Ok(()),
-                false => Err(StoreError::Failed(
-                    "the disk could not be made to keep what was written; the log tells why".into(),
-                )),
-            };
-            // Whoever does not wait any more is not told.
-            let _ = answer.send(result);
-        }
-        Ok(())
+        let is_due = self.interval().is_some_and(|interval| self.synced_at.elapsed() >= interval);
+        let is_much = self.log.unsynced_bytes() > UNSYNCED;
+        let is_wanted = waited_for || is_due || is_much || !self.must_sync.is_empty();
+        if is_wanted { self.sync() } else { Ok(()) }
     }
 
     /// Does what is asked for in memory, and puts into the frame what is to be known of it.
