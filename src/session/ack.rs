@@ -1,7 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP from the client.
 
-use super::inflight::{AckError, Pubrec};
-use super::{Close, Finished, PendingAck, Session};
+use super::inflight::AckError;
+use super::{Close, Finished, PendingAck, Pubrec, Session};
 use crate::codec::{Ack, PacketType, ProtocolVersion, ReasonCode};
 
 impl Session {

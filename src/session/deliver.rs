@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::held::{At, Finished, Held, InStore, Receipt};
-use super::inflight::Again;
+use super::place::Again;
 use super::wire::{Head, Wires};
 use super::{SHARE_FROM, Session, Settings};
 use crate::codec::{self, ProtocolVersion, QoS};
@@ -247,7 +247,7 @@ impl Session {
         let mut refused = Vec::new();
         for (seq, delivery) in page.deliveries {
             let asked = ask(delivery);
-            if self.ahead.remove(&seq) {
+            if self.ahead.as_mut().is_some_and(|ahead| ahead.remove(&seq)) {
                 continue;
             }
             match asked {
@@ -258,7 +258,9 @@ impl Session {
         self.reading = false;
         self.cursor = self.cursor.max(page.upto);
         let cursor = self.cursor;
-        self.ahead.retain(|seq| *seq > cursor);
+        if let Some(ahead) = &mut self.ahead {
+            ahead.retain(|seq| *seq > cursor);
+        }
         self.dry = !page.more && !self.more_came;
         self.spilled = !self.dry || self.on_its_way > 0;
         refused
@@ -270,7 +272,7 @@ impl Session {
         self.asked = self.asked.saturating_sub(1);
         if self.spilled {
             if seq > self.cursor {
-                self.ahead.insert(seq);
+                self.ahead.get_or_insert_default().insert(seq);
             }
         } else {
             self.cursor = self.cursor.max(seq);

@@ -3,9 +3,9 @@
 //! Packet ids are handed out in turn, so the window is a ring: an acknowledgement finds its message by subtraction.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use super::held::{At, Finished, Held, InStore};
+use super::place::{Again, Place, Pubrec};
 use crate::codec::QoS;
 use crate::message::Delivery;
 use crate::store::{InboxSeq, Unacknowledged};
@@ -15,95 +15,6 @@ const IDS: u32 = 65_535;
 
 /// How many acknowledged places the ring may hold behind one that is not, beyond as many as are out.
 const SLACK: usize = 1024;
-
-/// One place in the ring.
-#[derive(Debug)]
-enum Place {
-    /// Acknowledged; waits for those before it to leave the ring.
-    Done,
-    /// PUBLISH is out. What it held is kept only if the session can outlive the connection.
-    Publish { qos: QoS, kept: Option<Box<Held>> },
-    /// PUBLISH of QoS 2 goes out when the store knows that this packet id is its.
-    Reserved { kept: Box<Held> },
-    /// PUBREC has come, and PUBREL goes out when the store knows it.
-    Releasing {
-        kept: Option<Box<Held>>,
-        in_store: Rc<InStore>,
-    },
-    /// PUBREL is out. What was delivered is kept for those who are told of the end of it.
-    Pubrel {
-        kept: Option<Box<Held>>,
-        in_store: Option<Rc<InStore>>,
-    },
-}
-
-/// What is to be sent again of an earlier connection.
-pub enum Again<'a> {
-    /// PUBLISH, with DUP.
-    Publish(&'a Delivery),
-    /// PUBREL.
-    Pubrel,
-}
-
-/// What a PUBREC asks for.
-#[derive(Debug)]
-pub enum Pubrec {
-    /// PUBREL is to be sent.
-    Pubrel,
-    /// The store is to know first.
-    Release(InboxSeq),
-    /// Nothing: it is known already, and PUBREL is about to go.
-    Waits,
-    /// The client refused the message: it is over.
-    Over(Finished),
-}
-
-impl Place {
-    /// What is to be done about it on another connection. Nothing, if what it held was not kept.
-    fn again(&self) -> Option<Again<'_>> {
-        match self {
-            Self::Done => None,
-            Self::Publish { kept, .. } => kept.as_ref().map(|held| Again::Publish(&held.delivery)),
-            Self::Reserved { kept } => Some(Again::Publish(&kept.delivery)),
-            Self::Releasing { .. } | Self::Pubrel { .. } => Some(Again::Pubrel),
-        }
-    }
-
-    fn held(&self) -> Option<&Held> {
-        match self {
-            Self::Publish { kept, .. } => kept.as_deref(),
-            Self::Reserved { kept } => Some(kept),
-            Self::Done | Self::Releasing { .. } | Self::Pubrel { .. } => None,
-        }
-    }
-
-    fn held_mut(&mut self) -> Option<&mut Held> {
-        match self {
-            Self::Publish { kept, .. } => kept.as_deref_mut(),
-            Self::Reserved { kept } => Some(kept),
-            Self::Done | Self::Releasing { .. } | Self::Pubrel { .. } => None,
-        }
-    }
-
-    /// It is over.
-    fn finished(self, arrived: bool) -> Finished {
-        match self {
-            Self::Done => Finished::of(None, arrived),
-            Self::Publish { kept, .. } => Finished::of(kept, arrived),
-            Self::Reserved { kept } => Finished::of(Some(kept), arrived),
-            Self::Releasing { kept, in_store } => Finished {
-                held: kept,
-                arrived,
-                in_store: Some(in_store),
-            },
-            Self::Pubrel { kept, in_store } => Finished {
-                held: kept,
-                arrived,
-                in_store,
-            },
-        }
-    }
-}
 
 /// A message that is not in the ring: it came from an earlier connection, or held up the ring for too long.
 #[derive(Debug)]
@@ -125,7 +36,7 @@ pub struct Inflight {
     first_id: u16,
     ring: VecDeque<Place>,
     /// Ids that were reserved and have not gone out, in the order of reserving, with whether the store knows them.
-    reserved: VecDeque<(u16, bool)>,
+    reserved: Option<Box<VecDeque<(u16, bool)>>>,
     /// Messages that are out on this connection: what counts against the client's Receive Maximum.
     out: u16,
 }
@@ -146,7 +57,7 @@ impl Default for Inflight {
             unsent: 0,
             first_id: 1,
             ring: VecDeque::new(),
-            reserved: VecDeque::new(),
+            reserved: None,
             out: 0,
         }
     }
@@ -182,13 +93,14 @@ impl Inflight {
     /// Takes a packet id for a QoS 2 message that goes out as soon as the store knows that the id is its.
     pub fn reserve(&mut self, kept: Box<Held>) -> u16 {
         let id = self.take_id(Place::Reserved { kept });
-        self.reserved.push_back((id, false));
+        self.reserved.get_or_insert_default().push_back((id, false));
         id
     }
 
     /// The store knows this id.
     pub fn known(&mut self, id: u16) {
-        if let Some(reserved) = self.reserved.iter_mut().find(|(of, _)| *of == id) {
+        let mut reserved = self.reserved.iter_mut().flat_map(|all| all.iter_mut());
+        if let Some(reserved) = reserved.find(|(of, _)| *of == id) {
             reserved.1 = true;
         }
     }
@@ -207,7 +119,7 @@ impl Inflight {
     /// The next reserved message that may go out: what the store knows late holds up what is behind it, so that they go in
     /// their order [MQTT-4.6.0-5].
     pub fn send_reserved(&mut self) -> Option<(u16, &Delivery)> {
-        let (id, _) = self.reserved.pop_front_if(|(_, known)| *known)?;
+        let (id, _) = self.reserved.as_mut()?.pop_front_if(|(_, known)| *known)?;
         let place = self.place(id).ok()?;
         if let Place::Reserved { kept } = std::mem::replace(place, Place::Done) {
             *place = Place::Publish {
@@ -222,11 +134,8 @@ impl Inflight {
     pub fn release(&mut self, id: u16) -> bool {
         let Ok(place) = self.place(id) else { return false };
         match std::mem::replace(place, Place::Done) {
-            Place::Releasing { kept, in_store } => {
-                *place = Place::Pubrel {
-                    kept,
-                    in_store: Some(in_store),
-                };
+            Place::Releasing { kept } => {
+                *place = Place::Pubrel { kept: Some(kept) };
                 true
             }
             other => {
@@ -428,21 +337,21 @@ impl Inflight {
                 qos: QoS::ExactlyOnce,
                 kept,
             } => {
-                let in_store = kept.as_ref().and_then(|held| held.in_store.clone());
-                match in_store.as_ref().map(|in_store| in_store.at()) {
-                    Some(At::Here(seq)) => {
-                        let in_store = in_store.unwrap_or_else(InStore::asked);
-                        *place = Place::Releasing { kept, in_store };
+                let in_store = kept.as_ref().and_then(|held| held.in_store.as_ref());
+                let at = in_store.map(|in_store| in_store.at());
+                match (kept, at) {
+                    (Some(kept), Some(At::Here(seq))) => {
+                        *place = Place::Releasing { kept };
                         Ok(Pubrec::Release(seq))
                     }
-                    _ => {
-                        *place = Place::Pubrel { kept, in_store };
+                    (kept, _) => {
+                        *place = Place::Pubrel { kept };
                         Ok(Pubrec::Pubrel)
                     }
                 }
             }
             // A PUBREC that was sent again: PUBREL goes again, or is about to go.
-            other @ Place::Pubrel { .. } => {
+            other @ (Place::Pubrel { .. } | Place::Owed { .. }) => {
                 *place = other;
                 Ok(Pubrec::Pubrel)
             }
@@ -463,7 +372,7 @@ impl Inflight {
     /// Nothing with this id awaits PUBCOMP.
     pub fn pubcomp(&mut self, id: u16) -> Result<Finished, AckError> {
         let place = self.place(id)?;
-        if !matches!(place, Place::Pubrel { .. }) {
+        if !matches!(place, Place::Pubrel { .. } | Place::Owed { .. }) {
             return Err(AckError::WrongKind);
         }
         let done = std::mem::replace(place, Place::Done);
@@ -484,9 +393,8 @@ impl Inflight {
             .into_iter()
             .map(|(id, seq, state)| {
                 let place = match state {
-                    Unacknowledged::Pubrel => Place::Pubrel {
-                        kept: None,
-                        in_store: Some(InStore::here(seq)),
+                    Unacknowledged::Pubrel => Place::Owed {
+                        in_store: InStore::here(seq),
                     },
                     Unacknowledged::Publish(delivery) => Place::Publish {
                         qos: delivery.qos,

@@ -12,6 +12,7 @@ mod held;
 mod inflight;
 mod negotiate;
 mod outbox;
+mod place;
 mod publish;
 mod record;
 mod subscriptions;
@@ -26,9 +27,10 @@ use crate::store::InboxSeq;
 use crate::topic::TopicName;
 pub use deliver::{DropReason, Outcome, Pumped, Receiver, to_delivery};
 pub use held::{At, Finished, Held, InStore, Of, Receipt};
-pub use inflight::{Inflight, Pubrec};
+pub use inflight::Inflight;
 pub use negotiate::{Negotiated, Offer, Settings, negotiate};
 pub use outbox::{Outbox, SHARE_FROM};
+pub use place::Pubrec;
 pub use publish::Inbound;
 pub use record::Leaving;
 pub use subscriptions::Subscriptions;
@@ -109,7 +111,7 @@ pub struct Session {
     /// Everything of the inbox up to here is held here, or over.
     cursor: InboxSeq,
     /// What is held here, or over, and stands behind the cursor.
-    ahead: HashSet<InboxSeq, FxBuildHasher>,
+    ahead: Option<Box<HashSet<InboxSeq, FxBuildHasher>>>,
     /// The number of the newest message.
     newest: u32,
     /// PUBLISH packets put into the outbox since somebody asked, by QoS.
@@ -153,7 +155,7 @@ impl Session {
             on_its_way: 0,
             dry: false,
             cursor: InboxSeq(0),
-            ahead: HashSet::default(),
+            ahead: None,
             newest: 0,
             sent: [0; 3],
             inflight: Inflight::default(),

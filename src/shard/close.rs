@@ -118,11 +118,7 @@ impl Shard {
             sent: live.conn.publishes_sent,
         });
 
-        let mut outbox = std::mem::take(&mut live.session.outbox);
-        if live.conn.muted {
-            // What it would say of the session does not hold yet.
-            outbox.clear();
-        }
+        let outbox = std::mem::take(&mut live.session.outbox);
         if live.session.is_persistent() && !live.tenant.settings.qos2_offline {
             self.end_qos2(at, subscriber, &mut live);
         }

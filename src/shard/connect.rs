@@ -384,9 +384,8 @@ impl Shard {
             return;
         }
         if !saved {
-            let what = "the session could not be stored";
-            let close = Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
-            return self.close(subscriber.slot, &close);
+            // Without a CONNACK: what it says of the session would not hold.
+            return self.connection_lost(subscriber.slot);
         }
         live.conn.muted = false;
         self.mark_dirty(subscriber.slot);
