@@ -73,6 +73,8 @@ fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 fn wait<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(work).map_err(Into::into)
 }

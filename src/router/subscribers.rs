@@ -80,7 +80,9 @@ impl Subscribers {
             };
         }
         let persistent = presence.is_persistent();
-        let existed = self.direct.insert(subscriber, Subscription { options, persistent });
+        let existed = self
+            .direct
+            .insert(subscriber, Subscription { options, persistent });
         self.direct_changed();
         Changed {
             existed,

@@ -43,13 +43,13 @@ use crate::time::Clock;
 use crate::transport::tls::Authorities;
 use admin::Ways;
 use authorities::Registered;
+pub use embedded::store_folder;
 use instances::Instances;
 use metrics::InstanceMetrics;
 use operations::Broker;
-pub use embedded::store_folder;
 pub use reload::{policies, refused};
-pub use store::open as open_store;
 use shards::Running;
+pub use store::open as open_store;
 use wishes::Wishes;
 
 /// Results of topic look-ups that a shard remembers.
@@ -135,6 +135,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         observer_queue: OBSERVER_QUEUE,
         match_cache: MATCH_CACHE,
         home_seed: std::hash::RandomState::new(),
+        told: Default::default(),
         persistent: (0..count).map(|_| AtomicI64::new(0)).collect(),
     });
     let instances = Arc::new(Instances::open(config, &shared)?);

@@ -61,7 +61,9 @@ pub(super) async fn tend(shared: Arc<Shared>) {
                     messages = total - before,
                     "stored messages had to make room or were too old (limits.offline_messages, limits.offline_age)"
                 );
-                news.push(json!({"instance": tenant.id.as_str(), "messages": total - before, "total": total}));
+                news.push(
+                    json!({"instance": tenant.id.as_str(), "messages": total - before, "total": total}),
+                );
             }
         }
         if !news.is_empty() {

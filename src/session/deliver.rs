@@ -312,7 +312,8 @@ impl Session {
         }
         while self.outbox.len() < settings.outbox_bytes {
             let window = self.inflight.has_room(self.link.receive_maximum);
-            let may_go = |held: &&Held| held.delivery.qos == QoS::AtMostOnce || window && !held.waits_for_store();
+            let may_go =
+                |held: &&Held| held.delivery.qos == QoS::AtMostOnce || window && !held.waits_for_store();
             // Retained messages first: a subscriber wants the last known state before the next change of it.
             let held = if self.retained.front().is_some_and(|held| may_go(&held)) {
                 self.retained.pop_front()

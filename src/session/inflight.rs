@@ -535,11 +535,7 @@ mod tests {
         // 7 is in use still.
         assert_eq!(window.send(QoS::AtLeastOnce, None), 8);
         window.pubcomp(7).unwrap();
-        assert_eq!(
-            window.held().count(),
-            0,
-            "what was not kept is not sent again"
-        );
+        assert_eq!(window.held().count(), 0, "what was not kept is not sent again");
         assert_eq!(window.out(), 1);
     }
 }

@@ -39,7 +39,10 @@ impl Session {
                 .into_iter()
                 .partition(|held| held.delivery.qos < QoS::ExactlyOnce);
             *queue = kept.into();
-            over.extend(gone.into_iter().map(|held| Finished::of(Some(Box::new(held)), false)));
+            over.extend(
+                gone.into_iter()
+                    .map(|held| Finished::of(Some(Box::new(held)), false)),
+            );
         }
         let ended = |(_, options): &&(TopicFilter, _)| {
             let options: &crate::message::SubscriptionOptions = options;
@@ -60,7 +63,9 @@ impl Session {
     /// The session ends: nobody is to get what it holds.
     pub fn end_all(&mut self) -> Vec<Finished> {
         let mut over = self.inflight.retain(|_| false);
-        let waiting = std::mem::take(&mut self.queue).into_iter().chain(std::mem::take(&mut self.retained));
+        let waiting = std::mem::take(&mut self.queue)
+            .into_iter()
+            .chain(std::mem::take(&mut self.retained));
         over.extend(waiting.map(|held| Finished::of(Some(Box::new(held)), false)));
         over
     }
@@ -167,7 +172,13 @@ impl Session {
 
     /// The session as the store has it, on a new connection. So many messages are on their way to its inbox with others'.
     #[must_use]
-    pub fn resume(stored: Stored, on_its_way: u32, version: ProtocolVersion, link: Negotiated, expiry: Option<u32>) -> Self {
+    pub fn resume(
+        stored: Stored,
+        on_its_way: u32,
+        version: ProtocolVersion,
+        link: Negotiated,
+        expiry: Option<u32>,
+    ) -> Self {
         let mut session = Self::new(version, link, expiry);
         let record = stored.record;
         session.subscriptions = record.subscriptions.into_iter().collect::<Subscriptions>();

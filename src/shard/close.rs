@@ -284,7 +284,9 @@ impl Shard {
                     shard.save(&key, stored.revision, record, None);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(session = %key, %error, "a will may be published again after a restart"),
+                Err(error) => {
+                    tracing::error!(session = %key, %error, "a will may be published again after a restart")
+                }
             }
         });
     }

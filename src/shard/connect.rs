@@ -228,12 +228,7 @@ impl Shard {
     }
 
     /// Begins the connection's life: session, CONNACK, what is owed, and what came behind CONNECT.
-    fn start(
-        &mut self,
-        admission: Admission<Io>,
-        admitted: Admitted,
-        found: Option<Stored>,
-    ) -> ConnId {
+    fn start(&mut self, admission: Admission<Io>, admitted: Admitted, found: Option<Stored>) -> ConnId {
         let Admission {
             io,
             place,

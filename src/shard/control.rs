@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::slot::Slot;
 use super::hand::Told;
+use super::slot::Slot;
 use super::{Admission, ConnId, Inspect, Shard, ShardRef, Tenant};
 use crate::codec::ReasonCode;
 use crate::hooks::{Effect, Generation, Hook, LoadError, NewMessage, SessionReply, Watch};
@@ -182,7 +182,10 @@ impl Shard {
         }
         let me = self.me.clone();
         tokio::task::spawn_local(async move {
-            while me.upgrade().is_some_and(|shard| shard.borrow().has_something_to_end()) {
+            while me
+                .upgrade()
+                .is_some_and(|shard| shard.borrow().has_something_to_end())
+            {
                 tokio::time::sleep(DRAIN_LOOK).await;
             }
             let _nobody_waits = done.send(());

@@ -51,7 +51,11 @@ impl Shard {
                 self.deliver_here(publication, matches, publisher);
             } else {
                 let message = publication.share();
-                let claim = if recipients.keeps { self.claim_for(shard, publication.qos) } else { None };
+                let claim = if recipients.keeps {
+                    self.claim_for(shard, publication.qos)
+                } else {
+                    None
+                };
                 self.post(
                     shard,
                     Mail::Deliver {
@@ -77,7 +81,11 @@ impl Shard {
                 self.deliver_to(publication, picked.subscriber, receiver);
             } else {
                 let delivery = crate::session::to_delivery(publication, receiver);
-                let claim = if picked.persistent { self.claim_for(picked.subscriber.shard, receiver.qos) } else { None };
+                let claim = if picked.persistent {
+                    self.claim_for(picked.subscriber.shard, receiver.qos)
+                } else {
+                    None
+                };
                 self.post(
                     picked.subscriber.shard,
                     Mail::One {
@@ -110,7 +118,11 @@ impl Shard {
     /// no session outlives its connection.
     fn claim_for(&mut self, shard: u16, qos: QoS) -> Option<Claim> {
         let keeps = qos > QoS::AtMostOnce && self.shared.has_persistent(shard);
-        if keeps { self.hand.mail(&mut self.waits, self.id) } else { None }
+        if keeps {
+            self.hand.mail(&mut self.waits, self.id)
+        } else {
+            None
+        }
     }
 
     /// The same on the shard that its session lives on; whether there is one.
@@ -226,7 +238,11 @@ impl Shard {
                     Outcome::Overflow => return self.overflowed.push(to),
                     Outcome::Keep(in_store, sent) => {
                         self.flusher.mark(to.slot, &mut live.conn.dirty);
-                        (crate::session::to_delivery(publication, receiver), Some(in_store), sent)
+                        (
+                            crate::session::to_delivery(publication, receiver),
+                            Some(in_store),
+                            sent,
+                        )
                     }
                     Outcome::Store => (crate::session::to_delivery(publication, receiver), None, None),
                     Outcome::Spill => {

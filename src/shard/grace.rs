@@ -21,7 +21,9 @@ impl Shard {
 
     /// The grace for the session's messages up to this number is over.
     pub(super) fn grace_due(&mut self, to: SubscriberId, conn: u64, up_to: u32) {
-        let Some(Slot::Live(live)) = self.slot(to) else { return };
+        let Some(Slot::Live(live)) = self.slot(to) else {
+            return;
+        };
         if live.conn.number != conn {
             return;
         }

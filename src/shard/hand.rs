@@ -139,11 +139,7 @@ impl Hand {
             let publisher = self.own?;
             let wait = waits.add(publisher, None);
             self.claim = Some(Claim {
-                of: Of {
-                    shard,
-                    wait,
-                    part: 0,
-                },
+                of: Of { shard, wait, part: 0 },
                 collects: false,
             });
         }
@@ -228,7 +224,11 @@ impl Shard {
                 ready: false,
             };
             let wait = self.waits.add(publisher, Some(Box::new(transaction)));
-            self.waits.transactions.entry(session).or_default().push_back(wait);
+            self.waits
+                .transactions
+                .entry(session)
+                .or_default()
+                .push_back(wait);
             Claim {
                 of: Of {
                     shard: self.id,

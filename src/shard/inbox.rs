@@ -48,8 +48,7 @@ impl Shard {
             let Some(Slot::Live(live)) = self.slot(subscriber) else {
                 return;
             };
-            live.session
-                .take_page(page, |_| asked.next().unwrap_or_default())
+            live.session.take_page(page, |_| asked.next().unwrap_or_default())
         } else {
             let Some(Slot::Live(live)) = self.slot(subscriber) else {
                 return;

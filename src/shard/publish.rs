@@ -225,7 +225,11 @@ impl Shard {
             && let Some(live) = self.live(at)
         {
             let exactly_once = publish.qos == QoS::ExactlyOnce && live.session.is_persistent();
-            let transaction = if exactly_once { Some(live.key.clone()) } else { None };
+            let transaction = if exactly_once {
+                Some(live.key.clone())
+            } else {
+                None
+            };
             let publisher = Publisher {
                 session: publisher,
                 conn: live.conn.number,

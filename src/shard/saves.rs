@@ -57,9 +57,17 @@ impl Saves {
 
 impl Shard {
     /// Writes a session's record, which the store has as `revision` if nothing is under way; does `then` afterwards.
-    pub(super) fn save(&mut self, key: &SessionKey, revision: Revision, record: SessionRecord, then: Option<Then>) {
+    pub(super) fn save(
+        &mut self,
+        key: &SessionKey,
+        revision: Revision,
+        record: SessionRecord,
+        then: Option<Then>,
+    ) {
         if let Some(save) = self.saves.0.get_mut(key) {
-            let next = save.next.get_or_insert_with(|| (SessionRecord::default(), Vec::new()));
+            let next = save
+                .next
+                .get_or_insert_with(|| (SessionRecord::default(), Vec::new()));
             next.0 = record;
             next.1.extend(then);
             return;
@@ -84,7 +92,9 @@ impl Shard {
     }
 
     fn written(&mut self, key: &SessionKey, saved: Result<Revision, StoreError>) {
-        let Some(save) = self.saves.0.get_mut(key) else { return };
+        let Some(save) = self.saves.0.get_mut(key) else {
+            return;
+        };
         let waiting = std::mem::take(&mut save.waiting);
         let ok = saved.is_ok();
         match saved {
@@ -99,7 +109,9 @@ impl Shard {
         {
             live.conn.wake();
         }
-        let Some(save) = self.saves.0.get_mut(key) else { return };
+        let Some(save) = self.saves.0.get_mut(key) else {
+            return;
+        };
         if let Some((record, then)) = next {
             save.waiting = then;
             self.write(key.clone(), revision, record);
@@ -113,7 +125,9 @@ impl Shard {
 
     /// Nothing is under way for this session any more.
     fn saved(&mut self, key: &SessionKey, revision: Revision) {
-        let Some(save) = self.saves.0.remove(key) else { return };
+        let Some(save) = self.saves.0.remove(key) else {
+            return;
+        };
         if let Some(ending) = save.end {
             self.forget_session(key, ending);
         } else if let Some(at) = self.by_key.get(key).copied() {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::slot::Slot;
 use super::{Shard, Tenant};
 use crate::instance::SessionKey;
-use crate::message::Publication;
+use crate::message::{Origin, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
 use crate::session::{At, Finished, InStore, Leaving, Pumped, Receipt};
@@ -93,6 +93,13 @@ impl Shard {
         if !publication.retain || matches.p2p.is_some() {
             return;
         }
+        if publication.origin == Origin::Broker {
+            self.shared
+                .told
+                .write()
+                .insert(publication.topic, publication.share());
+            return;
+        }
         let message = (!publication.payload.is_empty()).then(|| publication.share());
         let most = self.limit(tenant, "retained_messages", tenant.limits.retained_messages);
         if message.is_some() && self.shared.store.retained_in(&tenant.id) >= most {
@@ -118,7 +125,9 @@ impl Shard {
         sent: Option<u16>,
     ) {
         let to = self.subscriber(at);
-        let Some(slot) = self.slots.get(at as usize) else { return };
+        let Some(slot) = self.slots.get(at as usize) else {
+            return;
+        };
         let exactly_once = delivery.qos == crate::codec::QoS::ExactlyOnce;
         let conn = match slot {
             Slot::Live(live) => live.conn.number,
@@ -274,7 +283,13 @@ impl Shard {
         });
     }
 
-    fn change_then(&mut self, at: u32, packet_id: u16, next: Next, change: impl FnOnce(SessionKey) -> Change) {
+    fn change_then(
+        &mut self,
+        at: u32,
+        packet_id: u16,
+        next: Next,
+        change: impl FnOnce(SessionKey) -> Change,
+    ) {
         let subscriber = self.subscriber(at);
         let Some(live) = self.live(at) else { return };
         let (key, conn) = (live.key.clone(), live.conn.number);
@@ -423,7 +438,8 @@ impl Shard {
             && live.conn.number == conn
         {
             let what = "what belongs to the session could not be stored";
-            let close = crate::session::Close::new(crate::codec::ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
+            let close =
+                crate::session::Close::new(crate::codec::ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
             self.close(session.slot, &close);
         }
     }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 
 use super::{Control, Statuses, Tenants};
 use crate::hooks::HookMetrics;
 use crate::hooks::credentials::NewCertificate;
 use crate::instance::{InstanceId, SessionKey};
+use crate::message::Message;
 use crate::store::Store;
 use crate::store::registry::Registry;
 use crate::time::Clock;
+use crate::topic::tree::TopicTree;
 
 /// Limits that hold over all instances, before and beside a session's own [`Settings`](crate::session::Settings).
 #[derive(Clone, Debug)]
@@ -75,6 +78,8 @@ pub struct Shared {
     pub match_cache: usize,
     /// Spreads client ids over shards.
     pub home_seed: RandomState,
+    /// What the broker tells of itself, as retained messages: of this process, and so not for the store.
+    pub told: RwLock<TopicTree<Arc<Message>>>,
     /// Sessions that outlive their connections, by shard. As many entries as `controls`.
     pub persistent: Vec<AtomicI64>,
 }

@@ -264,7 +264,19 @@ impl Shard {
         let Some(live) = self.live(at) else { return };
         let instance = live.key.instance.clone();
         let (shared, now) = (Arc::clone(&self.shared), self.now);
-        let work = async move { shared.store.retained(&instance, &filter, now).await };
+        let mut told = Vec::new();
+        if *shared.tenants.default_id() == instance {
+            // What the broker tells of itself.
+            shared
+                .told
+                .read()
+                .matching(&filter, |_, message| told.push(Arc::clone(message)));
+        }
+        let work = async move {
+            let mut found = shared.store.retained(&instance, &filter, now).await?;
+            found.extend(told);
+            Ok(found)
+        };
         self.when_done(work, move |shard, found| {
             shard.retained_found(subscriber, options, found)
         });

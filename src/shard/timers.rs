@@ -138,7 +138,8 @@ impl Shard {
         if live.conn.number != conn {
             return;
         }
-        let held_back = held_back || live.conn.parked.is_some() || live.conn.full || (behind && live.session.owes());
+        let held_back =
+            held_back || live.conn.parked.is_some() || live.conn.full || (behind && live.session.owes());
         let patience = patience(live.session.link.keep_alive);
         let deadline = live.conn.last_packet.plus(patience);
         if deadline > now {

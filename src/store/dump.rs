@@ -17,7 +17,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Change, InboxLimits, InboxSeq, Revision, SessionRecord, Store, StoreError, Stored, StoredWill, Unacknowledged,
+    Change, InboxLimits, InboxSeq, Revision, SessionRecord, Store, StoreError, Stored, StoredWill,
+    Unacknowledged,
 };
 use crate::codec::QoS;
 use crate::instance::{InstanceId, SessionKey};
@@ -231,7 +232,9 @@ pub async fn import(store: &dyn Store, now: Millis, input: impl BufRead) -> Resu
         let taken = match parsed {
             Line::Session(session) => {
                 commit(store, &mut batch, now).await?;
-                take_session(store, *session, &mut batch, now).await.map(|()| dumped.sessions += 1)
+                take_session(store, *session, &mut batch, now)
+                    .await
+                    .map(|()| dumped.sessions += 1)
             }
             Line::Message(message) if limited.insert(message.instance.clone()) => {
                 // What was stored within its limits once comes back as it was.
@@ -478,7 +481,9 @@ fn qos_of(bits: u8) -> Result<QoS, DumpError> {
 }
 
 fn bytes_of(text: &str) -> Result<Bytes, DumpError> {
-    let bytes = STANDARD.decode(text).map_err(|_| wrong(0, "a payload is not base64"))?;
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| wrong(0, "a payload is not base64"))?;
     Ok(bytes.into())
 }
 

@@ -1,7 +1,7 @@
 //! What happens at each limit of a client or an instance.
 
 use crate::support::{Connect, packets::*};
-use crate::{Product, TWO, device, device_in};
+use crate::{ONE, Product, TWO, device, device_in};
 
 #[test]
 fn the_31st_subscription_of_a_client_is_refused() {
@@ -208,6 +208,31 @@ fn a_message_is_kept_for_an_absent_client_for_a_time_only() {
     sender.expect_ack(PUBACK, 2, 0);
     let mut client = device(V311, "sleeper").resume().to(&product.broker);
     client.expect_message("new");
+}
+
+#[test]
+fn a_stored_message_counts_as_offline_after_a_time() {
+    let product = Product::start(&["product.offline_visible_after=1s"]);
+    let offline = || {
+        let (done, said) = product.ctl(&["instance", "show", ONE, "--json"]);
+        assert!(done, "{said}");
+        let shown: serde_json::Value = serde_json::from_str(&said).unwrap();
+        shown["offline"].as_u64().unwrap()
+    };
+    let mut client = device(V311, "sleeper").resume().to(&product.broker);
+    client.subscribe("T1/#", 1);
+    client.disconnect();
+    let mut sender = device(V311, "sender").to(&product.broker);
+    sender.publish(publish("T1/a", "m").qos(1, 1));
+    sender.expect_ack(PUBACK, 1, 0);
+    assert_eq!(offline(), 0);
+    crate::support::sleep(2_100);
+    assert_eq!(offline(), 1);
+    sender.publish(publish("T1/a", "n").qos(1, 2));
+    sender.expect_ack(PUBACK, 2, 0);
+    let mut client = device(V311, "sleeper").resume().to(&product.broker);
+    client.expect_message("m");
+    client.expect_message("n");
 }
 
 #[test]

@@ -226,7 +226,11 @@ pub(super) fn sessions(state: &State, answer: Answer<Vec<SessionKey>>) -> Option
 
 /// The instances of which there is anything.
 pub(super) fn instances(state: &State, answer: Answer<Vec<InstanceId>>) -> Option<Job> {
-    let all = state.index.instances.iter().map(|(_, instance)| instance.id.clone());
+    let all = state
+        .index
+        .instances
+        .iter()
+        .map(|(_, instance)| instance.id.clone());
     answer_with(answer, Ok(all.collect()));
     None
 }

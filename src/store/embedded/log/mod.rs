@@ -70,12 +70,7 @@ impl From<GivenUp> for StoreError {
 
 impl Log {
     /// The log that ends there, all of which is on the disk for certain.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        shared: Arc<Shared>,
-            segment_bytes: u64,
-        end: End,
-    ) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, segment_bytes: u64, end: End) -> Self {
         let log = Self {
             disk,
             shared,

@@ -242,7 +242,9 @@ impl<'a> Reading<'a> {
         let name = segment::name(cut.segment);
         let path = self.disk.path(&name);
         let failed = |error: io::Error| cannot(self.disk, cut.segment, "cut off", &error);
-        let Some(file) = self.files.get(&cut.segment) else { return Ok(()) };
+        let Some(file) = self.files.get(&cut.segment) else {
+            return Ok(());
+        };
         let bytes = self.content.len().saturating_sub(cut.offset);
         tracing::warn!(
             file = %path.display(),
@@ -292,7 +294,11 @@ impl<'a> Reading<'a> {
             (end, frame)
         };
         Ok(End {
-            older: self.lengths.range(..number).map(|(number, len)| (*number, *len)).collect(),
+            older: self
+                .lengths
+                .range(..number)
+                .map(|(number, len)| (*number, *len))
+                .collect(),
             segment: number,
             file,
             end: end as u64,

@@ -27,7 +27,10 @@ enum Step {
     Fault(Fault),
     Sync,
     /// Closes it as one should.
-    Reopen { power: bool, seed: u64 },
+    Reopen {
+        power: bool,
+        seed: u64,
+    },
     /// Many things are asked for, and nobody waits for them; then all stops, maybe in the middle of a write.
     Crash {
         asks: Vec<Ask>,

@@ -186,7 +186,9 @@ impl Writer {
 
     fn sync_if_wanted(&mut self) -> Result<(), GivenUp> {
         let waited_for = matches!(self.fsync, Fsync::Always) && !self.durable.is_empty();
-        let is_due = self.interval().is_some_and(|interval| self.synced_at.elapsed() >= interval);
+        let is_due = self
+            .interval()
+            .is_some_and(|interval| self.synced_at.elapsed() >= interval);
         let is_much = self.log.unsynced_bytes() > UNSYNCED;
         let is_wanted = waited_for || is_due || is_much || !self.must_sync.is_empty();
         if is_wanted { self.sync() } else { Ok(()) }
