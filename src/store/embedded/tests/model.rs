@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::observe::{Seen, SeenEntry, SeenSession};
+use super::observe::{Payload, Seen, SeenEntry, SeenSession};
 use super::support::message;
 use crate::codec::QoS;
 use crate::instance::{InstanceId, SessionKey};
@@ -231,7 +231,7 @@ impl Model {
                     && let EntryState::Sent(packet_id) = entry.state
                 {
                     entry.state = EntryState::Released(packet_id);
-                    entry.payload = Bytes::new();
+                    entry.payload = Payload::default();
                 }
             }
             Change::Received { session, packet_id } => {
@@ -247,7 +247,7 @@ impl Model {
             } => {
                 let key = (instance.as_str().to_owned(), topic.to_string());
                 match message {
-                    Some(message) => self.seen.retained.insert(key, message.payload.clone()),
+                    Some(message) => self.seen.retained.insert(key, Payload::of(&message.payload)),
                     None => self.seen.retained.remove(&key),
                 };
             }
@@ -272,7 +272,7 @@ impl Model {
             stored_at: now.0,
             state: sent.map_or(EntryState::Waiting, EntryState::Sent),
             ids: delivery.subscription_ids.to_vec(),
-            payload: delivery.message.payload.clone(),
+            payload: Payload::of(&delivery.message.payload),
         });
         InboxSeq(seq)
     }

@@ -10,6 +10,17 @@ use crate::store::embedded::format::{body, record};
 use crate::store::embedded::index::{Location, Session, State as EntryState};
 use crate::store::embedded::shared::State;
 
+/// A payload, told by its first byte and its length; without any for one that is released.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Payload(pub(super) u8, pub(super) usize);
+
+impl Payload {
+    pub(super) fn of(bytes: &Bytes) -> Self {
+        assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+        Self(bytes.first().copied().unwrap_or_default(), bytes.len())
+    }
+}
+
 /// A message in an inbox.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SeenEntry {
@@ -17,8 +28,7 @@ pub(super) struct SeenEntry {
     pub(super) stored_at: u64,
     pub(super) state: EntryState,
     pub(super) ids: Vec<u32>,
-    /// Empty for one that is released.
-    pub(super) payload: Bytes,
+    pub(super) payload: Payload,
 }
 
 /// A session, or an inbox without one.
@@ -33,12 +43,36 @@ pub(super) struct SeenSession {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Seen {
     pub(super) sessions: BTreeMap<(String, String), SeenSession>,
-    pub(super) retained: BTreeMap<(String, String), Bytes>,
+    pub(super) retained: BTreeMap<(String, String), Payload>,
+}
+
+impl Seen {
+    /// What is not the same, short.
+    pub(super) fn differences(&self, other: &Self) -> String {
+        let mut all = String::new();
+        let keys: BTreeSet<_> = self.sessions.keys().chain(other.sessions.keys()).collect();
+        for key in keys {
+            let (one, two) = (self.sessions.get(key), other.sessions.get(key));
+            if one != two {
+                all += &format!("{key:?}:\n   {one:?}\n   {two:?}\n");
+            }
+        }
+        if self.retained != other.retained {
+            all += &format!("{:?}\n   {:?}\n", self.retained, other.retained);
+        }
+        all
+    }
 }
 
 /// What the store holds.
 pub(super) fn observe(store: &EmbeddedStore) -> Seen {
-    let state = store.shared.state.lock();
+    let mut state = store.shared.state.lock();
+    // Compaction goes on by itself: what it copies just now cannot be read.
+    while !is_written(&mut state) {
+        drop(state);
+        std::thread::yield_now();
+        state = store.shared.state.lock();
+    }
     check_books(&state);
     let mut seen = Seen::default();
     for (_, instance) in &state.index.instances {
@@ -60,6 +94,12 @@ pub(super) fn observe(store: &EmbeddedStore) -> Seen {
     seen
 }
 
+fn is_written(state: &mut State) -> bool {
+    let mut all = Vec::new();
+    state.index.relocate(|at| all.push(*at));
+    all.iter().all(|at| state.needs(*at) == 0)
+}
+
 fn observe_session(state: &State, session: &Session) -> SeenSession {
     let inbox = session.inbox.iter();
     let entries = inbox.flat_map(|inbox| {
@@ -70,7 +110,7 @@ fn observe_session(state: &State, session: &Session) -> SeenSession {
             ids: inbox.ids(entry).to_vec(),
             payload: match entry.has_body() {
                 true => message(state, state.index.bodies.get(entry.body).unwrap().location),
-                false => Bytes::new(),
+                false => Payload::default(),
             },
         })
     });
@@ -84,10 +124,11 @@ fn observe_session(state: &State, session: &Session) -> SeenSession {
     }
 }
 
-fn message(state: &State, at: Location) -> Bytes {
+fn message(state: &State, at: Location) -> Payload {
     let bytes = bytes(state, at);
     let message = body::decode(&bytes, Bytes::copy_from_slice);
-    message.unwrap_or_else(|| panic!("{at:?} has no body")).payload
+    let message = message.unwrap_or_else(|| panic!("{at:?} has no body"));
+    Payload::of(&message.payload)
 }
 
 fn bytes(state: &State, at: Location) -> Vec<u8> {

@@ -134,6 +134,11 @@ impl Sim {
         self.0.lock().faults.extend(faults);
     }
 
+    /// Nothing goes wrong any more.
+    pub(super) fn heal(&self) {
+        self.0.lock().faults.clear();
+    }
+
     /// Works no more after so many bytes.
     pub(super) fn die_after(&self, bytes: usize) {
         self.0.lock().dies_after = Some(bytes);
