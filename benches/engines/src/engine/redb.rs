@@ -40,7 +40,6 @@ impl Engine for Redb {
         {
             let mut inbox = writes.open_table(INBOX)?;
             let mut order = writes.open_table(ORDER)?;
-            let mut bodies = writes.open_table(BODIES)?;
             for change in batch {
                 match *change {
                     Change::Append { session, seq, record } => {
@@ -52,7 +51,7 @@ impl Engine for Redb {
                         order.remove(seq)?;
                     }
                     Change::Body { id, body } => {
-                        bodies.insert(id, body)?;
+                        writes.open_table(BODIES)?.insert(id, body)?;
                     }
                 }
             }
