@@ -26,6 +26,12 @@ struct Args {
     /// Only these phases.
     #[arg(long, value_delimiter = ',')]
     phase: Vec<Phase>,
+    /// Only this way of committing; the enqueue phase has both.
+    #[arg(long)]
+    mode: Option<Mode>,
+    /// How often all is done, engines in turn; the median counts.
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
     /// How long a long run lasts; there are two an engine.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -109,8 +115,11 @@ fn main() -> Result<()> {
         args.phase.clone()
     };
     let dir = tempfile::tempdir_in(&args.dir)?;
+    let modes = args
+        .mode
+        .map_or_else(|| vec![Mode::Fsync, Mode::Relaxed], |mode| vec![mode]);
     let mut rows = Vec::new();
-    for phase in phases {
+    for phase in std::iter::repeat_n(phases, args.repeat).flatten() {
         if phase == Phase::Enqueue {
             for _ in 0..args.rounds {
                 for engine in std::iter::once(None).chain(engines.iter().copied().map(Some)) {
@@ -126,7 +135,7 @@ fn main() -> Result<()> {
             }
             continue;
         }
-        for mode in [Mode::Fsync, Mode::Relaxed] {
+        for &mode in &modes {
             for &engine in &engines {
                 let job = match phase {
                     Phase::Enqueue => continue,
