@@ -40,7 +40,7 @@ impl Plan {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let even = u128::from((z ^ (z >> 31)) >> 32);
-        let skewed = even * even * u128::from(self.sessions) >> 64;
+        let skewed = (even * even * u128::from(self.sessions)) >> 64;
         u64::try_from(skewed).unwrap_or(0)
     }
 
@@ -142,7 +142,7 @@ pub async fn drain(plan: &Plan, keep: u64, patience: Duration) -> Result<()> {
         .await?;
 
     println!(
-        r#"{{"expected": {}, "oldest_expected": {}, "delivered": {}, "resumed": {}, "exact_sessions": {}, "missing": {}, "unexpected": {}, "out_of_order": {}, "oldest": {}, "newest": {}, "seconds": {seconds:.3}}}"#,
+        r#"{{"expected": {}, "oldest_expected": {}, "delivered": {}, "resumed": {}, "exact_sessions": {}, "missing": {}, "unexpected": {}, "out_of_order": {}, "newest_missing": {}, "oldest": {}, "newest": {}, "seconds": {seconds:.3}}}"#,
         kept.end - kept.start,
         kept.start,
         delivered.load(Ordering::Relaxed),
@@ -151,6 +151,7 @@ pub async fn drain(plan: &Plan, keep: u64, patience: Duration) -> Result<()> {
         verdict.missing,
         verdict.unexpected,
         verdict.out_of_order,
+        verdict.newest_missing.unwrap_or(0),
         verdict.oldest.unwrap_or(0),
         verdict.newest.unwrap_or(0),
     );
@@ -202,6 +203,7 @@ struct Verdict {
     missing: usize,
     unexpected: usize,
     out_of_order: usize,
+    newest_missing: Option<u64>,
     oldest: Option<u64>,
     newest: Option<u64>,
 }
@@ -211,10 +213,10 @@ impl Verdict {
         let mut sorted = received.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        let found = expected
+        let missing = expected
             .iter()
-            .filter(|number| sorted.binary_search(number).is_ok())
-            .count();
+            .filter(|number| sorted.binary_search(number).is_err());
+        let found = expected.len() - missing.clone().count();
         Self {
             resumed: u64::from(present),
             exact: u64::from(expected == received),
@@ -224,6 +226,7 @@ impl Verdict {
                 .windows(2)
                 .filter(|pair| pair.first() >= pair.last())
                 .count(),
+            newest_missing: missing.max().copied(),
             oldest: sorted.first().copied(),
             newest: sorted.last().copied(),
         }
@@ -235,6 +238,7 @@ impl Verdict {
         self.missing += other.missing;
         self.unexpected += other.unexpected;
         self.out_of_order += other.out_of_order;
+        self.newest_missing = self.newest_missing.max(other.newest_missing);
         self.oldest = self.oldest.into_iter().chain(other.oldest).min();
         self.newest = self.newest.max(other.newest);
     }
@@ -256,7 +260,10 @@ mod tests {
             ),
             (0, 1, 2, 2)
         );
-        assert_eq!((verdict.oldest, verdict.newest), (Some(2), Some(7)));
+        assert_eq!(
+            (verdict.oldest, verdict.newest, verdict.newest_missing),
+            (Some(2), Some(7), Some(8))
+        );
         assert_eq!(Verdict::of(true, &[3, 5], &[3, 5]).exact, 1);
     }
 
