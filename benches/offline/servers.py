@@ -1,5 +1,6 @@
 """Brokers that the benches start, stop and look at: Dunlin, mosquitto and nats-server."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -60,11 +61,20 @@ class Server:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, preexec_fn=pin)
         while not answers(self.port):
             if self.process.poll() is not None or time.monotonic() - began > patience:
-                tail = (self.folder / "log").read_text(errors="replace")[-2000:]
-                self.stop(signal.SIGKILL)
-                raise SystemExit(f"{self.label} does not start:\n{tail}")
+                raise SystemExit(f"{self.label} does not start:\n{self.log()}")
             time.sleep(0.002)
         return time.monotonic() - began
+
+    def log(self):
+        """The end of what it has written."""
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+    def load(self, command, pin=None):
+        """What a client program says in JSON about this server."""
+        done = subprocess.run(command, stdout=subprocess.PIPE, preexec_fn=pin)
+        if done.returncode != 0:
+            raise SystemExit(f"{command[0]} failed; the end of the log of {self.label}:\n{self.log()}")
+        return json.loads(done.stdout)
 
     def stop(self, by=signal.SIGTERM, patience=600):
         """Ends the process; returns the seconds that this took."""
