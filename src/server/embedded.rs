@@ -25,7 +25,6 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let options = Options {
         fsync,
         segment_bytes: config.store.segment as u64,
-        ..Options::default()
     };
     Ok(Arc::new(EmbeddedStore::open(&store_folder(config), options)?))
 }
