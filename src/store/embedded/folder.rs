@@ -33,6 +33,31 @@ pub(super) fn below(data: &Path) -> PathBuf {
     data.join(FOLDER)
 }
 
+/// Where a repaired store is until it takes the place of the other.
+pub(super) fn repaired(data: &Path) -> PathBuf {
+    data.join("store.repaired")
+}
+
+/// A name for a store that was damaged.
+pub(super) fn free_name(data: &Path) -> PathBuf {
+    let names = (1..).map(|number: u32| data.join(format!("store.damaged-{number}")));
+    let mut free = names.filter(|path| !path.exists());
+    free.next().unwrap_or_else(|| data.join("store.damaged"))
+}
+
+/// Sees to it that a repair did not end between taking the old store away and putting the new one there.
+pub(super) fn check_unfinished_repair(data: &Path) -> Result<(), StoreError> {
+    let (store, repaired) = (below(data), repaired(data));
+    if store.exists() || !repaired.exists() {
+        return Ok(());
+    }
+    Err(StoreError::Refused(format!(
+        "a repair of the store was not finished: rename {} to {}",
+        repaired.display(),
+        store.display()
+    )))
+}
+
 /// Takes the store's folder of a data folder, which is made if it is not there.
 pub(super) fn take(data: &Path) -> Result<Taken, StoreError> {
     let path = below(data);

@@ -12,6 +12,7 @@
 //! *Invariant*: what was acknowledged is there after any crash, and a disk that is full or fails keeps acknowledgements waiting and
 //! nothing else.
 
+mod check;
 mod compact;
 mod disk;
 mod folder;
@@ -38,6 +39,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+pub use self::check::{Fault, InstanceStats, Repaired, Report, Stats, check, stats};
 use self::disk::Disk;
 use self::log::Log;
 use self::queue::{Answer, Request};
@@ -104,6 +106,7 @@ impl EmbeddedStore {
     /// Another process has it; it is damaged, or of a newer version; the folder cannot be read or written. A sentence says
     /// what to do.
     pub fn open(data: &Path, options: Options) -> Result<Self, StoreError> {
+        folder::check_unfinished_repair(data)?;
         let taken = folder::take(data)?;
         let disk = folder::disk(&taken.path);
         folder::check_version(&disk)?;
@@ -113,7 +116,6 @@ impl EmbeddedStore {
     fn on(disk: Arc<dyn Disk>, options: Options, taken: Option<folder::Taken>) -> Result<Self, StoreError> {
         let recovered = recovery::recover(&*disk)?;
         let shared = Arc::new(Shared::default());
-        shared.counters.publish(&recovered.state.index);
         *shared.state.lock() = recovered.state;
         let segment_bytes = options.segment_bytes.clamp(4 << 10, 1 << 30);
         let folder = disk.path("");
@@ -161,7 +163,7 @@ impl EmbeddedStore {
     /// How many bodies could not be read since the start.
     #[must_use]
     pub fn unreadable(&self) -> u64 {
-        self.shared.counters.unreadable.load(Ordering::Relaxed)
+        self.shared.unreadable.load(Ordering::Relaxed)
     }
 
     /// Puts a request into the queue, now; the future waits for its answer.
@@ -314,11 +316,11 @@ impl Store for EmbeddedStore {
     }
 
     fn retained_count(&self) -> usize {
-        self.shared.counters.retained.load(Ordering::Relaxed)
+        self.shared.state.lock().index.retained()
     }
 
     fn offline_count(&self) -> usize {
-        self.shared.counters.messages.load(Ordering::Relaxed)
+        self.shared.state.lock().index.len()
     }
 
     fn health(&self) -> Health {

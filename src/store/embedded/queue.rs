@@ -26,6 +26,9 @@ thread_local! {
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// A look at the state.
+pub(super) type Look = Box<dyn FnOnce(&State) -> Option<Job> + Send>;
+
 /// Something to be done.
 pub(super) enum Request {
     Commit {
@@ -61,7 +64,7 @@ pub(super) enum Request {
         seqs: Vec<u64>,
     },
     /// Looks at the state; what has to be read then is the reader's job.
-    Look(Box<dyn FnOnce(&State) -> Option<Job> + Send>),
+    Look(Look),
     Sync {
         answer: Answer<()>,
     },
@@ -148,7 +151,10 @@ impl Queue {
 
     /// So many bytes are answered for.
     pub(super) fn answered(&self, bytes: usize) {
-        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        let less = |waiting: usize| Some(waiting.saturating_sub(bytes));
+        let _ = self
+            .waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     pub(super) fn waiting(&self) -> usize {

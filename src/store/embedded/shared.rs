@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -52,23 +52,6 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) jobs: Jobs,
     pub(super) trouble: Trouble,
-    /// Counts that many ask for, as of the last request.
-    pub(super) counters: Counters,
-}
-
-/// Sums over all instances, and what went wrong.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) messages: AtomicUsize,
-    pub(super) retained: AtomicUsize,
-    /// Bodies that could not be read.
+    /// How many bodies could not be read.
     pub(super) unreadable: AtomicU64,
-}
-
-impl Counters {
-    /// They are as in this index.
-    pub(super) fn publish(&self, index: &Index) {
-        self.messages.store(index.len(), Ordering::Relaxed);
-        self.retained.store(index.retained(), Ordering::Relaxed);
-    }
 }

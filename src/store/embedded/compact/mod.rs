@@ -62,9 +62,7 @@ impl Compactor {
 
     /// Does a part of the work: reads about so many bytes of old frames.
     pub(super) fn step(&mut self, log: &mut Log, shared: &Shared, budget: usize) -> Result<(), GivenUp> {
-        if matches!(self.work, Work::Rest) {
-            self.begin(log, shared);
-        }
+        self.begin(log, shared);
         let mut left = budget;
         while left > 0
             && let Work::Copying(source) = &mut self.work
@@ -98,8 +96,11 @@ impl Compactor {
         Ok(())
     }
 
-    /// Begins with the oldest segment if more than half of the log is garbage, but for two segments.
-    fn begin(&mut self, log: &Log, shared: &Shared) {
+    /// Begins with the oldest segment if nothing else is done and more than half of the log is garbage, but for two segments.
+    pub(super) fn begin(&mut self, log: &Log, shared: &Shared) {
+        if !matches!(self.work, Work::Rest) {
+            return;
+        }
         let state = shared.state.lock();
         let wanted = state.index.bodies.live().saturating_mul(2);
         if log.bytes() <= wanted.saturating_add(2 * self.segment_bytes) {

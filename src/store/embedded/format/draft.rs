@@ -71,10 +71,6 @@ impl Draft {
         }
     }
 
-    pub(in super::super) fn number(&self) -> u64 {
-        self.number
-    }
-
     /// Nothing is in it.
     pub(in super::super) fn is_empty(&self) -> bool {
         self.bytes.len() == frame::HEADER

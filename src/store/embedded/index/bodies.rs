@@ -117,8 +117,9 @@ impl Bodies {
         }
     }
 
-    /// Lets go those that nobody wants.
+    /// Lets go those that nobody wants, and memory that is not used.
     pub(in super::super) fn sweep(&mut self) {
+        self.places.shrink_to_fit();
         for (at, body) in self.places.iter_mut().enumerate() {
             if body.refs == 0 && body.id != 0 {
                 body.id = 0;
@@ -170,6 +171,7 @@ impl Bodies {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(in super::super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

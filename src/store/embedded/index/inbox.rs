@@ -120,10 +120,6 @@ impl Inbox {
         self.entries.is_empty()
     }
 
-    pub(in super::super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// A message behind all others.
     pub(in super::super) fn push(&mut self, mut entry: Entry, ids: &[u32]) {
         self.forget_lists();
@@ -242,6 +238,7 @@ impl Inbox {
     pub(in super::super) fn replace(&mut self, entries: VecDeque<Entry>) {
         self.in_flight = entries.iter().filter(|entry| entry.is_in_flight()).count();
         self.entries = entries;
+        self.entries.shrink_to_fit();
         self.shrink();
     }
 

@@ -22,6 +22,10 @@ pub(in super::super) struct Session {
     record: Option<Record>,
     pub(in super::super) inbox: Option<Box<Inbox>>,
     /// Inbound QoS 2 packet ids that await PUBREL.
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly all sessions have none, and there are many sessions"
+    )]
     received: Option<Box<BTreeSet<u16>>>,
     /// The length of the names of client and instance, which each of its ops may spell out.
     pub(in super::super) names: u32,

@@ -264,7 +264,7 @@ pub(super) fn first(disk: &dyn Disk, number: u32) -> io::Result<End> {
 }
 
 /// A segment's file, which is on the disk for certain, and its name: it is there whole or not at all, and recovery relies on it.
-fn make_segment(
+pub(super) fn make_segment(
     disk: &dyn Disk,
     header: &segment::Header,
     frames: &[Vec<u8>],

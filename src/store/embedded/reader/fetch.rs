@@ -154,6 +154,6 @@ fn lost(fetch: &Fetch, why: &str, shared: &Shared) -> Fetched {
         why,
         "what was stored here cannot be read, and is skipped"
     );
-    shared.counters.unreadable.fetch_add(1, Ordering::Relaxed);
+    shared.unreadable.fetch_add(1, Ordering::Relaxed);
     Fetched::Lost
 }

@@ -17,7 +17,7 @@ use super::format::{frame, segment};
 use super::log::{self, End};
 use super::shared::State;
 use crate::store::durable::StoreError;
-pub(super) use replay::Replay;
+pub(super) use replay::{Replay, Replayed};
 pub(super) use scan::Content;
 
 /// A log that was read.
@@ -90,6 +90,15 @@ pub(super) fn numbers(disk: &dyn Disk) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
+/// How much of the segment before `number` counts, as the header of that one says.
+pub(super) fn counted_by(disk: &dyn Disk, number: u32) -> Option<u64> {
+    let file = disk.open(&segment::name(number)).ok()?;
+    let mut bytes = [0; segment::HEADER];
+    super::disk::read_full(&*file, &mut bytes, 0).ok()?;
+    let header = segment::Header::read(&bytes)?;
+    (header.number == number).then_some(header.previous_end)
+}
+
 /// The log while it is read.
 #[derive(Debug)]
 struct Reading<'a> {
@@ -135,7 +144,7 @@ impl<'a> Reading<'a> {
     /// Reads segment by segment, up to the end or to where a frame is missing.
     fn read_all(&mut self) -> Result<Option<Cut>, StoreError> {
         let numbers = self.numbers.clone();
-        for (at, number) in numbers.iter().enumerate() {
+        for number in &numbers {
             if let Some(last) = self.last
                 && *number != last.number + 1
             {
@@ -150,11 +159,7 @@ impl<'a> Reading<'a> {
             self.content
                 .read(&*file)
                 .map_err(|error| cannot(self.disk, *number, "read", &error))?;
-            let counted = numbers
-                .get(at + 1)
-                .filter(|next| **next == number + 1)
-                .and_then(|next| self.counted_by(*next));
-            if let Some(len) = counted {
+            if let Some(len) = counted_by(self.disk, number + 1) {
                 self.content.truncate(len);
             }
             self.files.insert(*number, file);
@@ -163,15 +168,6 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(None)
-    }
-
-    /// How much of the segment before `number` counts, as its header says.
-    fn counted_by(&self, number: u32) -> Option<u64> {
-        let file = self.disk.open(&segment::name(number)).ok()?;
-        let mut bytes = [0; segment::HEADER];
-        super::disk::read_full(&*file, &mut bytes, 0).ok()?;
-        let header = segment::Header::read(&bytes)?;
-        (header.number == number).then_some(header.previous_end)
     }
 
     fn read_segment(&mut self, number: u32) -> Result<Option<Cut>, StoreError> {
@@ -187,7 +183,7 @@ impl<'a> Reading<'a> {
             let other = "does not go on where the one before it ends: something is missing";
             return Err(refusal(self.disk, number, Some(0), other));
         }
-        self.synced = self.synced.max(header.first_frame - 1);
+        self.synced = self.synced.max(header.first_frame.saturating_sub(1));
         self.replay.at_least(header.next);
         let mut offset = segment::HEADER;
         self.last = Some(Last { number, end: offset });

@@ -295,7 +295,11 @@ impl Run {
             let each = possible.iter().map(|possible| seen.differences(possible));
             each.collect::<Vec<_>>().join("\nor\n")
         };
-        assert!(possible.contains(&seen), "found, not expected:\n{}", differences());
+        assert!(
+            possible.contains(&seen),
+            "found, not expected:\n{}",
+            differences()
+        );
         let next = self.store.shared.state.lock().index.next;
         if least == self.history.last() {
             assert_eq!(
@@ -389,8 +393,10 @@ fn run(fsync: Fsync, steps: &[Step]) {
     run.model.tidy(run.now);
     assert_eq!(observe(&run.store), run.model.seen);
     wait(run.store.sync()).unwrap();
-    if run.sim.faults_left() == 0 {
-        assert_eq!(run.store.health().trouble, None);
+    run.sim.heal();
+    // Compaction goes on by itself, and may be in trouble just now.
+    while run.store.health().trouble.is_some() {
+        std::thread::yield_now();
     }
 }
 

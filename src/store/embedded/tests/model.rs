@@ -99,7 +99,7 @@ pub(super) fn ask() -> impl Strategy<Value = Ask> {
 }
 
 pub(super) fn instance_of(number: u8) -> InstanceId {
-    InstanceId::new(if number % 2 == 0 { "even" } else { "odd" })
+    InstanceId::new(if number.is_multiple_of(2) { "even" } else { "odd" })
 }
 
 pub(super) fn key(number: u8) -> SessionKey {

@@ -10,14 +10,13 @@ use crate::store::embedded::format::{body, record};
 use crate::store::embedded::index::{Location, Session, State as EntryState};
 use crate::store::embedded::shared::State;
 
-/// A payload, told by its first byte and its length; without any for one that is released.
+/// A payload, told by its check sum and its length; without any for one that is released.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Payload(pub(super) u8, pub(super) usize);
+pub(super) struct Payload(u32, usize);
 
 impl Payload {
     pub(super) fn of(bytes: &Bytes) -> Self {
-        assert!(bytes.iter().all(|byte| *byte == bytes[0]));
-        Self(bytes.first().copied().unwrap_or_default(), bytes.len())
+        Self(crc32fast::hash(bytes), bytes.len())
     }
 }
 

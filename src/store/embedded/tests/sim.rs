@@ -153,10 +153,6 @@ impl Sim {
         self.0.lock().writes
     }
 
-    pub(super) fn faults_left(&self) -> usize {
-        self.0.lock().faults.len()
-    }
-
     /// The same disk after the process was killed: nothing that was written is lost.
     pub(super) fn after_kill(&self) -> Self {
         let inside = self.0.lock();

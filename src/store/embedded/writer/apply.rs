@@ -222,14 +222,17 @@ impl<'a> Apply<'a> {
     }
 
     fn retain(&mut self, id: &InstanceId, topic: &TopicName, message: Option<&Arc<Message>>) {
-        let place = self.index.place_or_new(id.as_str());
+        let place = match message {
+            Some(_) => Some(self.index.place_or_new(id.as_str())),
+            None => self.index.place(id.as_str()),
+        };
         let Index {
             instances,
             bodies,
             next,
             ..
         } = &mut *self.index;
-        let Some(instance) = instances.get_mut(place as usize) else {
+        let Some(instance) = place.and_then(|place| instances.get_mut(place as usize)) else {
             return;
         };
         match message {

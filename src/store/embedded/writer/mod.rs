@@ -158,6 +158,7 @@ impl Writer {
         self.compactor.step(&mut self.log, &self.shared, budget)?;
         if self.compactor.awaits_sync() {
             self.sync()?;
+            self.compactor.begin(&self.log, &self.shared);
         }
         Ok(())
     }
@@ -242,7 +243,6 @@ impl Writer {
             Request::Sync { answer } => self.must_sync.push(answer),
         }
         state.applied = ticket;
-        shared.counters.publish(&state.index);
     }
 
     fn resolve<T: Send + 'static>(
