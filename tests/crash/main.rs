@@ -15,6 +15,7 @@ mod support;
 mod cast;
 mod drive;
 mod evictions;
+mod faults;
 mod ledger;
 mod link;
 mod message;

@@ -48,7 +48,7 @@ impl Settings {
     }
 }
 
-fn told<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
+pub fn told<T: FromStr<Err: Display>>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     let value = text.parse();
     Some(value.unwrap_or_else(|why| panic!("{name}={text}: {why}")))
