@@ -234,6 +234,10 @@ static int open_it(int at, const char *path, int flags, mode_t mode) {
     return result;
 }
 
+static int rename_now(const char *from, const char *to) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
 static void die(uint64_t why) {
     control->killed = why;
     kill(getpid(), SIGKILL);
@@ -410,22 +414,51 @@ static int truncate_it(int fd, off_t length) {
     return result;
 }
 
+/* A name in the folder does not mean its file any more; it may come back with a loss of power, if it was synced. */
+static void forget(const char *name, const struct stat *was) {
+    char from[PATH_MAX + 160], to[PATH_MAX + 160];
+    for (int n = 0; n < known; n++)
+        if (files[n].ino == was->st_ino && files[n].dev == was->st_dev) files[n].gone = 1;
+    snprintf(to, sizeof to, "%s/%s.named", shadow, name);
+    int was_named = syscall(SYS_unlinkat, AT_FDCWD, to, 0) == 0;
+    snprintf(from, sizeof from, "%s/%s", shadow, name);
+    snprintf(to, sizeof to, "%s/%s.gone", shadow, name);
+    if (was_named) rename_now(from, to);
+    else syscall(SYS_unlinkat, AT_FDCWD, from, 0);
+}
+
 static int remove_it(int at, const char *path, int flags) {
     const char *name = NULL;
     if (kind_of(path, &name) != FILES) return (int)syscall(SYS_unlinkat, at, path, flags);
     pthread_mutex_lock(&lock);
     struct stat stat;
     int is_there = lstat(path, &stat) == 0, result = (int)syscall(SYS_unlinkat, at, path, flags), error = errno;
+    if (is_there && result == 0) forget(name, &stat);
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return result;
+}
+
+/* The new name is synced with the folder; until then the file may be gone with the power. */
+static int rename_it(int at_from, const char *from, int at_to, const char *to, unsigned flags) {
+    const char *old = NULL, *new = NULL;
+    if (kind_of(from, &old) != FILES || kind_of(to, &new) != FILES || flags)
+        return (int)syscall(SYS_renameat2, at_from, from, at_to, to, flags);
+    pthread_mutex_lock(&lock);
+    struct stat moved, replaced;
+    int was_there = lstat(to, &replaced) == 0, is_there = lstat(from, &moved) == 0;
+    int result = rename_now(from, to), error = errno;
     if (is_there && result == 0) {
-        char from[PATH_MAX + 160], to[PATH_MAX + 160];
+        if (was_there) forget(new, &replaced);
         for (int n = 0; n < known; n++)
-            if (files[n].ino == stat.st_ino && files[n].dev == stat.st_dev) files[n].gone = 1;
-        snprintf(to, sizeof to, "%s/%s.named", shadow, name);
-        int was_named = syscall(SYS_unlinkat, AT_FDCWD, to, 0) == 0;
-        snprintf(from, sizeof from, "%s/%s", shadow, name);
-        snprintf(to, sizeof to, "%s/%s.gone", shadow, name);
-        if (was_named) rename(from, to);
-        else syscall(SYS_unlinkat, AT_FDCWD, from, 0);
+            if (files[n].ino == moved.st_ino && files[n].dev == moved.st_dev && !files[n].gone)
+                snprintf(files[n].name, sizeof files[n].name, "%s", new);
+        char path[PATH_MAX + 160], other[PATH_MAX + 160];
+        snprintf(path, sizeof path, "%s/%s.named", shadow, old);
+        syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+        snprintf(path, sizeof path, "%s/%s", shadow, old);
+        snprintf(other, sizeof other, "%s/%s", shadow, new);
+        rename_now(path, other);
     }
     pthread_mutex_unlock(&lock);
     errno = error;
@@ -500,6 +533,14 @@ int sync_file_range(int fd, off_t at, off_t length, unsigned flags) {
 int unlink(const char *path) { return remove_it(AT_FDCWD, path, 0); }
 
 int unlinkat(int at, const char *path, int flags) { return remove_it(at, path, flags); }
+
+int rename(const char *from, const char *to) { return rename_it(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int renameat(int at_from, const char *from, int at_to, const char *to) { return rename_it(at_from, from, at_to, to, 0); }
+
+int renameat2(int at_from, const char *from, int at_to, const char *to, unsigned flags) {
+    return rename_it(at_from, from, at_to, to, flags);
+}
 
 int dup2(int from, int to) {
     if (from == to) return (int)syscall(SYS_fcntl, from, F_GETFD) < 0 ? -1 : to;
