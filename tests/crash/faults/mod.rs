@@ -7,6 +7,7 @@ mod deaths;
 mod disk;
 mod outage;
 mod power;
+mod reads;
 mod rot;
 mod self_tests;
 mod stage;
