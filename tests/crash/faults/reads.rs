@@ -7,7 +7,7 @@ use super::disk::{Done, EIO, Tell, loss};
 use super::stage::{Stage, rounds};
 use crate::alone;
 
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[test]
