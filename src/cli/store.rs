@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use dunlin::config::Config;
 use dunlin::server;
+use dunlin::store::embedded::{self, Report, Stats};
 use dunlin::store::{Store, dump};
 use dunlin::time::Clock;
 
@@ -21,6 +23,14 @@ pub struct StoreArgs {
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 enum What {
+    /// Read all of it, and say what is wrong with it
+    Check {
+        /// Make a new store of what makes sense; the old one is kept beside it
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Say what is in it, and how much of its files still counts
+    Stats,
     /// Write sessions, offline and retained messages as text, one JSON object a line
     Export {
         /// Where to [default: standard output]
@@ -36,6 +46,15 @@ enum What {
 /// Does it. `false` if something is wrong with the store.
 pub fn run(args: &StoreArgs, config: &Config) -> anyhow::Result<bool> {
     match &args.what {
+        What::Check { repair } => {
+            let report = embedded::check(&config.server.data, *repair)?;
+            print_stats(&report.stats);
+            Ok(print_faults(&report))
+        }
+        What::Stats => {
+            print_stats(&embedded::stats(&config.server.data)?);
+            Ok(true)
+        }
         What::Export { file } => {
             let store = open(config)?;
             let mut out: Box<dyn Write> = match file {
@@ -66,6 +85,48 @@ pub fn run(args: &StoreArgs, config: &Config) -> anyhow::Result<bool> {
             Ok(true)
         }
     }
+}
+
+fn print_stats(stats: &Stats) {
+    println!(
+        "{} segments, {}, of which about {} are still wanted",
+        stats.segments,
+        ByteSize(stats.bytes),
+        ByteSize(stats.wanted)
+    );
+    for of in &stats.instances {
+        println!(
+            "{}: {} sessions, {} messages, {} retained messages",
+            of.instance, of.sessions, of.messages, of.retained
+        );
+    }
+}
+
+/// Whether the broker would start on it now.
+fn print_faults(report: &Report) -> bool {
+    for fault in &report.faults {
+        println!("{fault}");
+    }
+    if let Some(torn) = &report.torn {
+        println!("{torn}");
+        println!(
+            "The broker was stopped while it wrote that. The next start cuts it off; nothing that was acknowledged is lost."
+        );
+    }
+    match &report.repaired {
+        None if report.faults.is_empty() => println!("sound"),
+        None => println!(
+            "The broker does not start on it. `dunlin store check --repair` makes a new store of what makes sense, and keeps this one."
+        ),
+        Some(repaired) => println!(
+            "Repaired. Lost, for all that is known: {} messages, {} retained messages, {} sessions; messages that were acknowledged may be there again. The store of before is {}.",
+            repaired.lost_messages,
+            repaired.lost_retained,
+            repaired.lost_records,
+            repaired.before.display()
+        ),
+    }
+    report.faults.is_empty() || report.repaired.is_some()
 }
 
 fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

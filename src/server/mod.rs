@@ -43,7 +43,6 @@ use crate::time::Clock;
 use crate::transport::tls::Authorities;
 use admin::Ways;
 use authorities::Registered;
-pub use embedded::store_folder;
 use instances::Instances;
 use metrics::InstanceMetrics;
 use operations::Broker;

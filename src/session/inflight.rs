@@ -36,7 +36,10 @@ pub struct Inflight {
     first_id: u16,
     ring: VecDeque<Place>,
     /// Ids that were reserved and have not gone out, in the order of reserving, with whether the store knows them.
-    #[allow(clippy::box_collection, reason = "hardly a session has any, and each has the place for it")]
+    #[allow(
+        clippy::box_collection,
+        reason = "hardly a session has any, and each has the place for it"
+    )]
     reserved: Option<Box<VecDeque<(u16, bool)>>>,
     /// Messages that are out on this connection: what counts against the client's Receive Maximum.
     out: u16,

@@ -111,7 +111,10 @@ pub struct Session {
     /// Everything of the inbox up to here is held here, or over.
     cursor: InboxSeq,
     /// What is held here, or over, and stands behind the cursor.
-    #[allow(clippy::box_collection, reason = "hardly a session has any, and each has the place for it")]
+    #[allow(
+        clippy::box_collection,
+        reason = "hardly a session has any, and each has the place for it"
+    )]
     ahead: Option<Box<HashSet<InboxSeq, FxBuildHasher>>>,
     /// The number of the newest message.
     newest: u32,

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,6 +18,9 @@ use crate::store::embedded::shared::Shared;
 const GAP: u64 = 4096;
 /// No more than this at once, unless one alone is longer.
 const RUN: u64 = 1 << 20;
+/// How long, and how often, is waited for what is in doubt while nobody has said yet that there is trouble.
+const DOUBT: Duration = Duration::from_millis(20);
+const DOUBTS: u32 = 10;
 
 /// Reads all; the answers are in the order of the questions.
 pub(super) fn all(mut fetches: Vec<Fetch>, shared: &Shared) -> Vec<Fetched> {
@@ -124,25 +128,41 @@ fn read(file: &dyn DiskFile, offset: u64, len: usize) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// What could not be read may have been moved since it was asked for: looks again where it is.
+/// What could not be read may have been moved since it was asked for: looks again where it is. What was written last may be
+/// in doubt: a sync that fails may take it from the file, until the writer has written it again elsewhere. That is waited for.
 fn read_again(fetch: &mut Fetch, shared: &Shared) -> Fetched {
-    if let Some((handle, id)) = fetch.body {
-        let state = shared.state.lock();
-        if let Some(body) = state.index.bodies.get(handle).filter(|body| body.id == id) {
-            fetch.at = body.location;
-            fetch.file = state.files.get(&body.location.segment).cloned();
+    let mut tries = 0;
+    loop {
+        let in_doubt = locate(fetch, shared);
+        let why = match &fetch.file {
+            None => "its file is gone".to_owned(),
+            Some(file) => match read(&**file, u64::from(fetch.at.offset), fetch.at.len as usize) {
+                Ok(bytes) => match decode(fetch, &bytes, Some(&bytes)) {
+                    Some(fetched) => return fetched,
+                    None => "it is not what was written there".to_owned(),
+                },
+                Err(error) => error.to_string(),
+            },
+        };
+        let trouble = shared.trouble.words().is_some() && !shared.queue.is_closed();
+        if !trouble && (!in_doubt || tries >= DOUBTS) {
+            return lost(fetch, &why, shared);
         }
+        tries += 1;
+        std::thread::sleep(DOUBT);
     }
-    let Some(file) = &fetch.file else {
-        return lost(fetch, "its file is gone", shared);
-    };
-    match read(&**file, u64::from(fetch.at.offset), fetch.at.len as usize) {
-        Ok(bytes) => match decode(fetch, &bytes, Some(&bytes)) {
-            Some(fetched) => fetched,
-            None => lost(fetch, "it is not what was written there", shared),
-        },
-        Err(error) => lost(fetch, &error.to_string(), shared),
+}
+
+/// Looks where it is by now; whether it is among what was written last.
+fn locate(fetch: &mut Fetch, shared: &Shared) -> bool {
+    let state = shared.state.lock();
+    if let Some((handle, id)) = fetch.body
+        && let Some(body) = state.index.bodies.get(handle).filter(|body| body.id == id)
+    {
+        fetch.at = body.location;
+        fetch.file = state.files.get(&body.location.segment).cloned();
     }
+    fetch.at.segment >= state.written.segment
 }
 
 fn lost(fetch: &Fetch, why: &str, shared: &Shared) -> Fetched {
