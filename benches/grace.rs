@@ -2,6 +2,12 @@
 //!
 //! `cargo bench --bench grace`. Starts the release binary on a folder of its own for each row; the rows take turns.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a bench may end in a panic"
+)]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
