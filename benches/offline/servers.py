@@ -35,6 +35,7 @@ def answers(port):
             client.sendall(CONNECT)
             answer = client.recv(4)
             client.sendall(b"\xe0\x00")
+            client.recv(1)  # the broker closes the connection
             return answer == b"\x20\x02\x00\x00"
     except OSError:
         return False
@@ -43,8 +44,8 @@ def answers(port):
 class Server:
     """A process with a folder of its own and a port for MQTT."""
 
-    def __init__(self, label, durability, folder, cpu=None):
-        self.label, self.durability, self.folder, self.cpu = label, durability, pathlib.Path(folder), cpu
+    def __init__(self, label, durability, folder, core=None):
+        self.label, self.durability, self.folder, self.core = label, durability, pathlib.Path(folder), core
         self.port, self.process = free_port(), None
         self.data = self.folder / "data"
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -55,7 +56,7 @@ class Server:
 
     def start(self, patience=600):
         """Starts the process; returns the seconds until a client got its CONNACK."""
-        pin = (lambda: os.sched_setaffinity(0, {self.cpu})) if self.cpu is not None else None
+        pin = (lambda: os.sched_setaffinity(0, {self.core})) if self.core is not None else None
         began = time.monotonic()
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, preexec_fn=pin)
@@ -92,6 +93,11 @@ class Server:
         """Resident bytes."""
         return int(pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * PAGE
 
+    def cpu(self):
+        """Seconds of user and system time since the process began."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def disk(self):
         """Bytes that the folder of the data takes on the disk."""
         total = 0
@@ -121,9 +127,9 @@ class Dunlin(Server):
         "always": "on the disk (fsync) before PUBACK",
     }
 
-    def __init__(self, binary, kind, folder, cpu=None, settings=()):
+    def __init__(self, binary, kind, folder, core=None, settings=()):
         label = "Dunlin, memory" if kind == "memory" else f"Dunlin, fsync {kind}"
-        super().__init__(label, self.DURABILITY[kind], folder, cpu)
+        super().__init__(label, self.DURABILITY[kind], folder, core)
         self.binary, self.kind, self.settings, self.admin = binary, kind, settings, free_port()
 
     def command(self):
@@ -151,9 +157,9 @@ class Dunlin(Server):
 class Mosquitto(Server):
     """With persistence and without the limits that would drop messages."""
 
-    def __init__(self, binary, autosave, folder, cpu=None):
+    def __init__(self, binary, autosave, folder, core=None):
         durability = f"none in between: all in memory, a snapshot of all every {autosave} s and when it ends"
-        super().__init__(f"mosquitto, autosave {autosave} s", durability, folder, cpu)
+        super().__init__(f"mosquitto, autosave {autosave} s", durability, folder, core)
         self.binary, self.configuration = binary, self.folder / "mosquitto.conf"
         self.configuration.write_text(
             f"listener {self.port} 127.0.0.1\n"
@@ -177,9 +183,9 @@ class Mosquitto(Server):
 class Nats(Server):
     """MQTT over JetStream with its file store. `sync`: None is what it does without being told."""
 
-    def __init__(self, binary, sync, folder, cpu=None):
+    def __init__(self, binary, sync, folder, core=None):
         durability = "on the disk (fsync) before PUBACK" if sync else "survives a killed process; fsync every 2 min"
-        super().__init__(f"NATS, sync {sync or '2 min'}", durability, folder, cpu)
+        super().__init__(f"NATS, sync {sync or '2 min'}", durability, folder, core)
         self.binary, self.configuration = binary, self.folder / "nats.conf"
         self.configuration.write_text(
             'server_name: "bench"\n'
@@ -194,8 +200,17 @@ class Nats(Server):
         return [self.binary, "-c", str(self.configuration)]
 
 
+def settled(figure, expected, patience=2):
+    """What `figure` tells when it is as expected, or at last: who has just gone may still be counted."""
+    ends = time.monotonic() + patience
+    while (value := figure()) != expected and time.monotonic() < ends:
+        time.sleep(0.05)
+    return value
+
+
 def add_options(parser):
-    """Options that all benches have."""
+    """Options that all benches have. One that is told to stop stops its brokers first."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser.add_argument("--dunlin", metavar="PATH", default=os.environ.get("DUNLIN", str(TARGET / "release/dunlin")),
                         help="the broker; by default that of `cargo build --release`")
     parser.add_argument("--work", metavar="FOLDER", default=str(TARGET / "offline-bench"),
