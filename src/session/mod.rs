@@ -16,6 +16,8 @@ mod place;
 mod publish;
 mod record;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::collections::{HashMap, HashSet, VecDeque};
