@@ -80,7 +80,13 @@ impl Session {
         if receiver.qos == QoS::AtMostOnce {
             // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
             if room && self.queue_qos0.is_empty() {
-                return self.send(publication, receiver, wires, now, None);
+                return match self.check(publication, receiver, now) {
+                    Err(reason) => Outcome::Dropped(reason),
+                    Ok(checked) => {
+                        self.send(publication, receiver, checked, wires, None);
+                        Outcome::Sent
+                    }
+                };
             }
             self.queue_qos0.push_back(to_delivery(publication, receiver));
             if self.queue_qos0.len() > settings.queue_messages {
@@ -98,10 +104,16 @@ impl Session {
             return self.deliver_stored(publication, receiver, wires, now, settings, receipt);
         }
         if room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum) {
-            // A session that ends with its connection never sends anything twice: nothing to keep.
-            let keep = self.is_persistent() || self.keep_sent;
-            let held = keep.then(|| Box::new(Held::alone(to_delivery(publication, receiver))));
-            return self.send(publication, receiver, wires, now, held);
+            return match self.check(publication, receiver, now) {
+                Err(reason) => Outcome::Dropped(reason),
+                Ok(checked) => {
+                    // A session that ends with its connection never sends anything twice: nothing to keep.
+                    let keep = self.is_persistent() || self.keep_sent;
+                    let held = keep.then(|| Box::new(Held::alone(to_delivery(publication, receiver))));
+                    self.send(publication, receiver, checked, wires, held);
+                    Outcome::Sent
+                }
+            };
         }
         if self.queue.len() >= settings.queue_messages {
             return Outcome::Overflow;
@@ -160,21 +172,21 @@ impl Session {
             let id = self.inflight.reserve(Box::new(held));
             return in_store.map_or(Outcome::Queued, keep(Some(id)));
         }
-        let outcome = self.send(publication, receiver, wires, now, Some(Box::new(held)));
-        if at_once && !matches!(outcome, Outcome::Sent) {
-            self.asked -= 1;
-        }
-        match (&outcome, in_store) {
-            (Outcome::Sent, Some(in_store)) => Outcome::Keep(in_store, Some(self.inflight.last_id())),
-            (Outcome::Sent, None) => {
-                if let Some(held) = self.inflight.last_held() {
-                    held.receipt = receipt();
-                    self.wants_grace = !self.graced && held.receipt.is_some();
-                }
-                outcome
+        match self.check(publication, receiver, now) {
+            Ok(checked) => self.send(publication, receiver, checked, wires, Some(Box::new(held))),
+            Err(reason) => {
+                self.asked -= u32::from(at_once);
+                return Outcome::Dropped(reason);
             }
-            _ => outcome,
         }
+        if let Some(in_store) = in_store {
+            return Outcome::Keep(in_store, Some(self.inflight.last_id()));
+        }
+        if let Some(held) = self.inflight.last_held() {
+            held.receipt = receipt();
+            self.wants_grace = !self.graced && held.receipt.is_some();
+        }
+        Outcome::Sent
     }
 
     /// Takes a retained message that a new subscription brings. Answers with where the store is to have it, if it must
@@ -343,11 +355,16 @@ impl Session {
             subscription_ids: &delivery.subscription_ids,
         };
         wires.reset();
-        let keep = delivery.qos > QoS::AtMostOnce && (self.is_persistent() || self.keep_sent);
-        let mut held = Some(Box::new(held));
-        let given = if keep { held.take() } else { None };
-        if let Outcome::Dropped(reason) = self.send_or(&publication, receiver, wires, now, given, &mut held) {
-            tell(Pumped::Dropped(reason, Finished::of(held, false)));
+        match self.check(&publication, receiver, now) {
+            Err(reason) => tell(Pumped::Dropped(
+                reason,
+                Finished::of(Some(Box::new(held)), false),
+            )),
+            Ok(checked) => {
+                let keep = delivery.qos > QoS::AtMostOnce && (self.is_persistent() || self.keep_sent);
+                let held = keep.then(|| Box::new(held));
+                self.send(&publication, receiver, checked, wires, held);
+            }
         }
     }
 
@@ -398,40 +415,19 @@ impl Session {
         None
     }
 
-    /// Encodes into the outbox; QoS 1 and 2 enter the window, with what is to be kept of them.
+    /// May this go to the client: what its packet says besides, and what is left of its life.
     #[inline]
-    fn send(
-        &mut self,
+    fn check(
+        &self,
         publication: &Publication<'_>,
         receiver: Receiver<'_>,
-        wires: &mut Wires,
         now: Millis,
-        held: Option<Box<Held>>,
-    ) -> Outcome {
-        self.send_or(publication, receiver, wires, now, held, &mut None)
-    }
-
-    /// The same; what was to be kept of a message that is dropped is handed `back`.
-    fn send_or(
-        &mut self,
-        publication: &Publication<'_>,
-        receiver: Receiver<'_>,
-        wires: &mut Wires,
-        now: Millis,
-        held: Option<Box<Held>>,
-        back: &mut Option<Box<Held>>,
-    ) -> Outcome {
-        let mut give_back = |held: Option<Box<Held>>| {
-            if held.is_some() {
-                *back = held;
-            }
-        };
+    ) -> Result<(Head, Option<u32>), DropReason> {
         // [MQTT-3.3.2-6]: what is left of its life, not what it began with.
-        let Ok(message_expiry) = publication.remaining_expiry(now) else {
-            give_back(held);
-            return Outcome::Dropped(DropReason::Expired);
-        };
-        let mut head = Head {
+        let message_expiry = publication
+            .remaining_expiry(now)
+            .map_err(|_| DropReason::Expired)?;
+        let head = Head {
             qos: receiver.qos,
             dup: false,
             retain: receiver.retain,
@@ -442,9 +438,21 @@ impl Session {
         if (huge || self.link.maximum_packet_size < u32::MAX)
             && !self.fits(publication, receiver, head, message_expiry)
         {
-            give_back(held);
-            return Outcome::Dropped(DropReason::TooLarge);
+            return Err(DropReason::TooLarge);
         }
+        Ok((head, message_expiry))
+    }
+
+    /// Encodes into the outbox; QoS 1 and 2 enter the window, with what is to be kept of them.
+    #[inline]
+    fn send(
+        &mut self,
+        publication: &Publication<'_>,
+        receiver: Receiver<'_>,
+        (mut head, message_expiry): (Head, Option<u32>),
+        wires: &mut Wires,
+        held: Option<Box<Held>>,
+    ) {
         if receiver.qos > QoS::AtMostOnce {
             head.packet_id = self.inflight.send(receiver.qos, held);
         }
@@ -455,7 +463,6 @@ impl Session {
             message_expiry,
             wires,
         );
-        Outcome::Sent
     }
 
     /// Sends again what was unacknowledged when the last connection ended, as much of it as the client takes at a time:
