@@ -356,10 +356,7 @@ impl Session {
         };
         wires.reset();
         match self.check(&publication, receiver, now) {
-            Err(reason) => tell(Pumped::Dropped(
-                reason,
-                Finished::of(Some(Box::new(held)), false),
-            )),
+            Err(reason) => tell(Pumped::Dropped(reason, Finished::of(Some(Box::new(held)), false))),
             Ok(checked) => {
                 let keep = delivery.qos > QoS::AtMostOnce && (self.is_persistent() || self.keep_sent);
                 let held = keep.then(|| Box::new(held));
