@@ -220,10 +220,50 @@ fn run(folder: &Path, count: usize) -> Result<(), Fault> {
         some,
         &mut || drain(&store, true).map(|_| ()),
     )?;
+    drop(store);
+    records(&folder.join("records"), count)?;
+    let store = open(folder, Fsync::Always)?;
     let few = 1000;
     timed("save records one by one, fsync always", few, &mut || {
         save(&store, few)
     })?;
+    Ok(())
+}
+
+/// Session records, a thousand at a time, and what they cost once they are read again.
+fn records(folder: &Path, count: usize) -> Result<(), Fault> {
+    let store = open(folder, Fsync::Never)?;
+    let began = Instant::now();
+    wait(async {
+        for start in (0..count).step_by(1000) {
+            let sessions: Vec<_> = (start..start + 1000).map(session).collect();
+            let saves: Vec<_> = sessions
+                .iter()
+                .map(|session| store.save(session, SessionRecord::default(), Revision(0)))
+                .collect();
+            for save in saves {
+                save.await?;
+            }
+        }
+        Ok::<_, Fault>(())
+    })??;
+    tell(
+        "save records, a thousand at a time, fsync never",
+        count,
+        began.elapsed(),
+    );
+    drop(store);
+    let before = memory();
+    let began = Instant::now();
+    let store = open(folder, Fsync::Never)?;
+    tell("recover records", count, began.elapsed());
+    println!(
+        "memory that this takes: {} MB",
+        memory().saturating_sub(before) >> 20
+    );
+    let began = Instant::now();
+    let found = wait(store.sessions())??.len();
+    tell("list the sessions", found, began.elapsed());
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::index::{Entry, Handle, Inbox, Location, State as EntryState};
 use super::queue::{Answer, Request};
-use super::reader::{Fetch, Fetched, Finish, Job};
+use super::reader::{Fetch, Fetched, Files, Finish, Job};
 use super::shared::State;
 use crate::instance::{InstanceId, SessionKey};
 use crate::message::{Delivery, Message};
@@ -20,6 +20,7 @@ const PAGE: u64 = 4 << 20;
 struct Wanted {
     needs: u64,
     fetches: Vec<Fetch>,
+    files: Files,
     bytes: u64,
 }
 
@@ -36,17 +37,19 @@ impl Wanted {
     fn add(&mut self, state: &State, at: Location, body: Option<(Handle, u64)>) {
         self.needs = self.needs.max(state.needs(at));
         self.bytes += u64::from(at.len);
-        self.fetches.push(Fetch {
-            at,
-            file: state.files.get(&at.segment).cloned(),
-            body,
-        });
+        if !self.files.contains_key(&at.segment)
+            && let Some(file) = state.files.get(&at.segment)
+        {
+            self.files.insert(at.segment, Arc::clone(file));
+        }
+        self.fetches.push(Fetch { at, body });
     }
 
     fn job(self, finish: Finish) -> Job {
         Job {
             needs: self.needs,
             fetches: self.fetches,
+            files: self.files,
             finish,
         }
     }
@@ -244,20 +247,37 @@ pub(super) fn retained(
     answer: Answer<Vec<Arc<Message>>>,
 ) -> Option<Job> {
     let mut wanted = Wanted::default();
+    let mut topics = Vec::new();
     if let Some(instance) = state.index.instance(instance.as_str()) {
-        instance.retained.matching(filter, |_, handle| {
-            wanted.body(state, *handle);
+        instance.retained.matching(filter, |topic, handle| {
+            if let Some(body) = state.index.bodies.get(*handle) {
+                wanted.body(state, *handle);
+                topics.push((topic.clone(), body.id));
+            }
         });
     }
-    if wanted.fetches.is_empty() {
+    if topics.is_empty() {
         answer_with(answer, Ok(Vec::new()));
         return None;
     }
-    Some(wanted.job(Box::new(move |fetched, _| {
-        let messages = fetched.into_iter().filter_map(|fetched| match fetched {
-            Fetched::Message(message) if message.remaining_expiry(now).is_ok() => Some(message),
-            _ => None,
-        });
-        answer_with(answer, Ok(messages.collect()));
+    let instance = instance.clone();
+    Some(wanted.job(Box::new(move |fetched, shared| {
+        let mut messages = Vec::with_capacity(topics.len());
+        let mut expired = Vec::new();
+        for (topic, fetched) in topics.into_iter().zip(fetched) {
+            let Fetched::Message(message) = fetched else {
+                continue;
+            };
+            if message.remaining_expiry(now).is_ok() {
+                messages.push(message);
+            } else {
+                expired.push(topic);
+            }
+        }
+        answer_with(answer, Ok(messages));
+        if !expired.is_empty() {
+            let let_go = Request::LetGoRetained { instance, expired };
+            shared.queue.push(let_go, 0);
+        }
     })))
 }

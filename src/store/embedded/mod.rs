@@ -118,15 +118,7 @@ impl EmbeddedStore {
         let shared = Arc::new(Shared::default());
         *shared.state.lock() = recovered.state;
         let segment_bytes = options.segment_bytes.clamp(4 << 10, 1 << 30);
-        let folder = disk.path("");
-        let mut log = Log::new(disk, Arc::clone(&shared), segment_bytes, recovered.end);
-        log.start().map_err(|_| {
-            StoreError::Refused(format!(
-                "{} cannot be written to: {}",
-                folder.display(),
-                shared.trouble.words().unwrap_or_default()
-            ))
-        })?;
+        let log = Log::new(disk, Arc::clone(&shared), segment_bytes, recovered.end);
         let writer = Writer::new(Arc::clone(&shared), log, options.fsync, segment_bytes);
         let store = Self {
             shared,

@@ -14,6 +14,7 @@ use super::shared::State;
 use crate::instance::{InstanceId, SessionKey};
 use crate::store::durable::{Change, Committed, InboxLimits, Revision, SessionRecord, StoreError};
 use crate::time::Millis;
+use crate::topic::TopicName;
 
 /// Tickets are given in one row over all stores, so that a thread needs to remember one only.
 static TICKETS: AtomicU64 = AtomicU64::new(0);
@@ -22,6 +23,9 @@ thread_local! {
     /// The last ticket that this thread drew, of whatever store.
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
+
+/// About what a request takes besides messages.
+const REQUEST: usize = 128;
 
 /// Where an answer goes.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -62,6 +66,11 @@ pub(super) enum Request {
     LetGo {
         session: SessionKey,
         seqs: Vec<u64>,
+    },
+    /// Retained messages that have expired, by their topics and bodies.
+    LetGoRetained {
+        instance: InstanceId,
+        expired: Vec<(TopicName, u64)>,
     },
     /// Looks at the state; what has to be read then is the reader's job.
     Look(Look),
@@ -105,7 +114,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts a request behind all others. If the queue is closed it is dropped, and so is its answer.
+    /// Puts a request behind all others, with messages of so many bytes. If the queue is closed it is dropped, and so is its answer.
     pub(super) fn push(&self, request: Request, bytes: usize) {
         let mut inside = self.inside.lock();
         if inside.closed {
@@ -114,6 +123,7 @@ impl Queue {
         let ticket = TICKETS.fetch_add(1, Ordering::Relaxed) + 1;
         self.last.store(ticket, Ordering::Relaxed);
         LAST.set(ticket);
+        let bytes = bytes + REQUEST;
         self.waiting.fetch_add(bytes, Ordering::Relaxed);
         inside.requests.push_back(Ticketed {
             request,

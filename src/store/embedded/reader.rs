@@ -2,7 +2,7 @@
 
 mod fetch;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,10 +18,12 @@ use crate::store::durable::SessionRecord;
 #[derive(Debug)]
 pub(super) struct Fetch {
     pub(super) at: Location,
-    pub(super) file: Option<Arc<dyn DiskFile>>,
     /// Whose body it is, to find where it has gone meanwhile.
     pub(super) body: Option<(Handle, u64)>,
 }
+
+/// The files that things lie in: they stay open until all is read, whatever becomes of them meanwhile.
+pub(super) type Files = BTreeMap<u32, Arc<dyn DiskFile>>;
 
 /// What was read.
 #[derive(Debug)]
@@ -40,6 +42,7 @@ pub(super) struct Job {
     /// The frame that has to be written before.
     pub(super) needs: u64,
     pub(super) fetches: Vec<Fetch>,
+    pub(super) files: Files,
     pub(super) finish: Finish,
 }
 
@@ -124,7 +127,7 @@ impl Jobs {
 /// Does jobs until there will be none any more.
 pub(super) fn run(shared: &Shared) {
     while let Some(job) = shared.jobs.next() {
-        let fetched = fetch::all(job.fetches, shared);
+        let fetched = fetch::all(job.fetches, &job.files, shared);
         (job.finish)(fetched, shared);
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn all(
                 continue;
             };
             let bytes = read(files, known.location);
-            match bytes.filter(|bytes| body::decode(bytes, |_| Bytes::new()).is_some()) {
+            match bytes.filter(|bytes| body::decode(bytes, None, |_| Bytes::new()).is_some()) {
                 Some(bytes) => {
                     pen.draft()?.body_bytes(known.id, &bytes);
                 }

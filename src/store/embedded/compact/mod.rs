@@ -20,6 +20,8 @@ use source::Source;
 
 /// The lock of the state is given back after so many ops: others want to look.
 const OPS_AT_ONCE: usize = 256;
+/// So many segments may be short.
+const SHORT: usize = 16;
 /// A frame of copies is no longer than about this.
 const FRAME: usize = 1 << 20;
 
@@ -103,7 +105,10 @@ impl Compactor {
         }
         let state = shared.state.lock();
         let wanted = state.index.bodies.live().saturating_mul(2);
-        if log.bytes() <= wanted.saturating_add(2 * self.segment_bytes) {
+        let enough = wanted.saturating_add(2 * self.segment_bytes);
+        // One that was cut short, by a start after a crash or a sync that failed, is a file all the same.
+        let files = usize::try_from(log.bytes() / self.segment_bytes).unwrap_or(usize::MAX);
+        if log.bytes() <= enough && log.segments() <= files.saturating_mul(4).saturating_add(SHORT) {
             return;
         }
         let Some((number, end)) = log.oldest() else { return };
@@ -127,7 +132,8 @@ impl Compactor {
             tracing::error!(
                 file = %path.display(),
                 %error,
-                "a segment of the store that is not needed any more cannot be removed, so no room is given back until the                  next start, which tries again"
+                "a segment of the store that is not needed any more cannot be removed, so no room is given back until the next \
+                 start, which tries again"
             );
             // Where one is left, those behind it have to stay, too: a gap would look like a loss.
             self.work = Work::Stuck;

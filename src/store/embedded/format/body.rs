@@ -47,8 +47,12 @@ pub(in super::super) fn encode(out: &mut Vec<u8>, message: &Message) {
     });
 }
 
-/// The message; `payload` makes what it keeps of the payload's bytes.
-pub(in super::super) fn decode(bytes: &[u8], payload: impl FnOnce(&[u8]) -> Bytes) -> Option<Message> {
+/// The message; `payload` makes what it keeps of the payload's bytes. It shares the topic of the one before, if that is the same.
+pub(in super::super) fn decode(
+    bytes: &[u8],
+    before: Option<&TopicName>,
+    payload: impl FnOnce(&[u8]) -> Bytes,
+) -> Option<Message> {
     let mut input = Input::new(sealed::open(bytes)?);
     let flags = input.byte()?;
     let id = MessageId(u128::from_le_bytes(input.array()?));
@@ -56,7 +60,11 @@ pub(in super::super) fn decode(bytes: &[u8], payload: impl FnOnce(&[u8]) -> Byte
         0 => None,
         _ => Some(Millis(input.number()?)),
     };
-    let topic = TopicName::new(input.text()?).ok()?;
+    let topic = input.text()?;
+    let topic = match before {
+        Some(before) if **before == *topic => before.clone(),
+        _ => TopicName::new(topic).ok()?,
+    };
     let forward = input.owned()?;
     Some(Message {
         id,
@@ -101,7 +109,7 @@ mod tests {
                 let mut out = Vec::new();
                 encode(&mut out, &message);
                 assert!(out.len() >= SHORTEST && out.len() <= size(&message));
-                let back = decode(&out, Bytes::copy_from_slice).unwrap();
+                let back = decode(&out, None, Bytes::copy_from_slice).unwrap();
                 assert_eq!(format!("{back:?}"), format!("{message:?}"));
             }
         }

@@ -37,8 +37,6 @@ pub(super) struct Log {
     unsynced_bytes: usize,
     /// How many bytes were written since the start.
     written: u64,
-    /// Nobody waits for the start any more, so there is time to wait for the disk.
-    started: bool,
 }
 
 /// Where a log goes on.
@@ -58,7 +56,7 @@ pub(super) struct End {
     pub(super) unsynced: Vec<Vec<u8>>,
 }
 
-/// The disk does not take it, and the store is being closed, or has not even begun.
+/// The disk does not take it, and the store is being closed.
 #[derive(Debug)]
 pub(super) struct GivenUp;
 
@@ -85,7 +83,6 @@ impl Log {
             unsynced_bytes: end.unsynced.iter().map(Vec::len).sum(),
             unsynced: end.unsynced,
             written: 0,
-            started: false,
         };
         log.publish();
         log
@@ -97,7 +94,6 @@ impl Log {
         if self.is_unsynced() {
             self.write_again()?;
         }
-        self.started = true;
         Ok(())
     }
 
@@ -145,6 +141,11 @@ impl Log {
     /// The bytes of all segments.
     pub(super) fn bytes(&self) -> u64 {
         self.older.values().sum::<u64>() + self.end
+    }
+
+    /// How many segments there are.
+    pub(super) fn segments(&self) -> usize {
+        self.older.len() + 1
     }
 
     /// The oldest segment and how much of it counts, if it is not the last.
@@ -213,7 +214,7 @@ impl Log {
     fn wait(&self, doing: &str, error: &io::Error, patience: &mut Patience) -> Result<(), GivenUp> {
         let path = self.disk.path(&segment::name(self.segment));
         self.shared.trouble.begin(doing, &path, error);
-        if self.started && !self.shared.queue.is_closed() {
+        if !self.shared.queue.is_closed() {
             self.shared.queue.sleep(patience.next());
             return Ok(());
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Fetch, Fetched};
+use super::{Fetch, Fetched, Files};
 use crate::message::Message;
 use crate::store::embedded::disk::{self, DiskFile};
 use crate::store::embedded::format::{body, record};
 use crate::store::embedded::index::Location;
 use crate::store::embedded::shared::Shared;
+use crate::topic::TopicName;
 
 /// Two that lie no further apart are read at once: a page of the cache costs less than a call.
 const GAP: u64 = 4096;
@@ -23,16 +24,17 @@ const DOUBT: Duration = Duration::from_millis(20);
 const DOUBTS: u32 = 10;
 
 /// Reads all; the answers are in the order of the questions.
-pub(super) fn all(mut fetches: Vec<Fetch>, shared: &Shared) -> Vec<Fetched> {
+pub(super) fn all(mut fetches: Vec<Fetch>, files: &Files, shared: &Shared) -> Vec<Fetched> {
     let mut found: Vec<Option<Fetched>> = fetches.iter().map(|_| None).collect();
     let mut order: Vec<usize> = (0..fetches.len()).collect();
     let place = |at: &Location| (at.segment, at.offset);
     order.sort_unstable_by_key(|at| fetches.get(*at).map(|fetch| place(&fetch.at)));
     let mut rest = &*order;
     let mut failed = Vec::new();
+    let mut last = None;
     while let Some((run, behind)) = next_run(&fetches, rest) {
         rest = behind;
-        read_run(&fetches, run, &mut found, &mut failed);
+        read_run(&fetches, run, files, &mut last, &mut found, &mut failed);
     }
     for at in failed {
         let again = fetches.get_mut(at).map(|fetch| read_again(fetch, shared));
@@ -66,7 +68,15 @@ fn next_run<'a>(fetches: &[Fetch], order: &'a [usize]) -> Option<(&'a [usize], &
     order.split_at_checked(count)
 }
 
-fn read_run(fetches: &[Fetch], run: &[usize], found: &mut [Option<Fetched>], failed: &mut Vec<usize>) {
+/// Reads one run. `last` is the last message that was read, and where it lies: the next may be the same, or of the same topic.
+fn read_run(
+    fetches: &[Fetch],
+    run: &[usize],
+    files: &Files,
+    last: &mut Option<(Location, Arc<Message>)>,
+    found: &mut [Option<Fetched>],
+    failed: &mut Vec<usize>,
+) {
     let wanted = run.iter().filter_map(|at| fetches.get(*at));
     let start = wanted
         .clone()
@@ -78,29 +88,32 @@ fn read_run(fetches: &[Fetch], run: &[usize], found: &mut [Option<Fetched>], fai
         .map(|fetch| u64::from(fetch.at.offset) + u64::from(fetch.at.len))
         .max();
     let len = usize::try_from(end.unwrap_or(start) - start).unwrap_or(0);
-    let file = wanted.clone().find_map(|fetch| fetch.file.as_deref());
-    let bytes = file.and_then(|file| read(file, start, len).ok());
+    let file = wanted
+        .clone()
+        .next()
+        .and_then(|fetch| files.get(&fetch.at.segment));
+    let bytes = file.and_then(|file| read(&**file, start, len).ok());
     let Some(bytes) = bytes else {
         failed.extend_from_slice(run);
         return;
     };
     // One alone is shared, not copied; of many, a single one would keep all of the bytes for as long as it is kept itself.
     let shared = (run.len() == 1).then_some(&bytes);
-    let mut last: Option<(Location, Arc<Message>)> = None;
     for at in run {
         let Some(fetch) = fetches.get(*at) else { continue };
-        let one = match &last {
+        let one = match &*last {
             Some((location, message)) if *location == fetch.at && fetch.body.is_some() => {
                 Some(Fetched::Message(Arc::clone(message)))
             }
             _ => {
                 let from = usize::try_from(u64::from(fetch.at.offset) - start).unwrap_or(0);
                 let part = bytes.get(from..from + fetch.at.len as usize);
-                part.and_then(|part| decode(fetch, part, shared))
+                let before = last.as_ref().map(|(_, message)| &message.topic);
+                part.and_then(|part| decode(fetch, part, before, shared))
             }
         };
         if let Some(Fetched::Message(message)) = &one {
-            last = Some((fetch.at, Arc::clone(message)));
+            *last = Some((fetch.at, Arc::clone(message)));
         }
         match (one, found.get_mut(*at)) {
             (Some(one), Some(place)) => *place = Some(one),
@@ -109,11 +122,11 @@ fn read_run(fetches: &[Fetch], run: &[usize], found: &mut [Option<Fetched>], fai
     }
 }
 
-fn decode(fetch: &Fetch, bytes: &[u8], shared: Option<&Bytes>) -> Option<Fetched> {
+fn decode(fetch: &Fetch, bytes: &[u8], topic: Option<&TopicName>, shared: Option<&Bytes>) -> Option<Fetched> {
     if fetch.body.is_none() {
         return record::decode(bytes).map(Fetched::Record);
     }
-    let message = body::decode(bytes, |payload| match shared {
+    let message = body::decode(bytes, topic, |payload| match shared {
         Some(all) => all.slice_ref(payload),
         None => Bytes::copy_from_slice(payload),
     });
@@ -133,11 +146,11 @@ fn read(file: &dyn DiskFile, offset: u64, len: usize) -> io::Result<Bytes> {
 fn read_again(fetch: &mut Fetch, shared: &Shared) -> Fetched {
     let mut tries = 0;
     loop {
-        let in_doubt = locate(fetch, shared);
-        let why = match &fetch.file {
+        let (file, in_doubt) = locate(fetch, shared);
+        let why = match file {
             None => "its file is gone".to_owned(),
-            Some(file) => match read(&**file, u64::from(fetch.at.offset), fetch.at.len as usize) {
-                Ok(bytes) => match decode(fetch, &bytes, Some(&bytes)) {
+            Some(file) => match read(&*file, u64::from(fetch.at.offset), fetch.at.len as usize) {
+                Ok(bytes) => match decode(fetch, &bytes, None, Some(&bytes)) {
                     Some(fetched) => return fetched,
                     None => "it is not what was written there".to_owned(),
                 },
@@ -153,16 +166,16 @@ fn read_again(fetch: &mut Fetch, shared: &Shared) -> Fetched {
     }
 }
 
-/// Looks where it is by now; whether it is among what was written last.
-fn locate(fetch: &mut Fetch, shared: &Shared) -> bool {
+/// Looks where it is by now: in which file, and whether it is among what was written last.
+fn locate(fetch: &mut Fetch, shared: &Shared) -> (Option<Arc<dyn DiskFile>>, bool) {
     let state = shared.state.lock();
     if let Some((handle, id)) = fetch.body
         && let Some(body) = state.index.bodies.get(handle).filter(|body| body.id == id)
     {
         fetch.at = body.location;
-        fetch.file = state.files.get(&body.location.segment).cloned();
     }
-    fetch.at.segment >= state.written.segment
+    let file = state.files.get(&fetch.at.segment).cloned();
+    (file, fetch.at.segment >= state.written.segment)
 }
 
 fn lost(fetch: &Fetch, why: &str, shared: &Shared) -> Fetched {

@@ -62,7 +62,12 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
             "messages of the store had no content any more, and are dropped"
         );
     }
-    reading.drop_before(start)?;
+    // What those before it were copied to is synced with that frame, or it is not: then they are needed, and copied again.
+    if reading.start_said_in <= reading.synced {
+        reading.drop_before(start)?;
+    }
+    // One that was never finished; if it stays it is in nobody's way.
+    let _ = disk.remove(segment::UNFINISHED);
     let end = reading.end()?;
     Ok(Recovered {
         state: State {
@@ -112,6 +117,8 @@ struct Reading<'a> {
     lengths: BTreeMap<u32, u64>,
     /// The last frame of which something says that it was on the disk for certain.
     synced: u64,
+    /// The last frame that says where the log begins.
+    start_said_in: u64,
     /// The last segment that counts.
     last: Option<Last>,
 }
@@ -137,6 +144,7 @@ impl<'a> Reading<'a> {
             next_frame: 0,
             lengths: BTreeMap::new(),
             synced: 0,
+            start_said_in: 0,
             last: None,
         })
     }
@@ -194,6 +202,7 @@ impl<'a> Reading<'a> {
             };
             let end = whole.end();
             self.synced = self.synced.max(whole.header.synced);
+            let start = self.replay.start();
             if self.replay.frame(number, offset as u64, whole.payload).is_err() {
                 return Err(refusal(
                     self.disk,
@@ -201,6 +210,9 @@ impl<'a> Reading<'a> {
                     Some(offset),
                     "has something in it that this version of Dunlin does not know",
                 ));
+            }
+            if self.replay.start() > start {
+                self.start_said_in = self.next_frame;
             }
             offset = end;
             self.next_frame += 1;
@@ -247,7 +259,7 @@ impl<'a> Reading<'a> {
             offset = cut.offset,
             bytes,
             frames,
-            "the store's log ended in the middle of something that nobody had been told was done; that is cut off"
+            "the store's log ended in the middle of something that was never synced; that is cut off"
         );
         file.truncate(cut.offset as u64)
             .and_then(|()| file.sync())

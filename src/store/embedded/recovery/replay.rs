@@ -56,6 +56,11 @@ impl Replay {
         own.revision = own.revision.max(next.revision);
     }
 
+    /// The first segment that counts; 0 if no frame has said yet.
+    pub(in super::super) fn start(&self) -> u32 {
+        self.start
+    }
+
     /// Does what a frame says that begins at this place.
     pub(in super::super) fn frame(
         &mut self,

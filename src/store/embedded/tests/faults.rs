@@ -82,6 +82,16 @@ impl History {
         }
     }
 
+    /// The store was opened with this. What was never promised is not promised by that: the power may still take it.
+    fn go_on_with(&mut self, seen: &Seen, least: usize) {
+        let at = self.after.iter().rposition(|after| after == seen).unwrap();
+        assert!(at >= least);
+        self.after.truncate(at + 1);
+        self.after.drain(..self.promised.min(at));
+        self.promised = 0;
+        self.answered = self.last();
+    }
+
     fn last(&self) -> usize {
         self.after.len() - 1
     }
@@ -241,6 +251,7 @@ impl Run {
                     true => self.sim.after_power_loss(&mut Chance(*seed)),
                     false => self.sim.after_kill(),
                 };
+                self.history.promised = self.history.last();
                 self.open(sim, self.history.last());
             }
             Step::Crash {
@@ -310,7 +321,7 @@ impl Run {
         self.model.seen = seen.clone();
         self.model.next_seq = next.seq;
         self.model.next_revision = next.revision;
-        self.history = History::new(seen);
+        self.history.go_on_with(&seen, least);
         self.limit();
     }
 

@@ -125,7 +125,7 @@ fn observe_session(state: &State, session: &Session) -> SeenSession {
 
 fn message(state: &State, at: Location) -> Payload {
     let bytes = bytes(state, at);
-    let message = body::decode(&bytes, Bytes::copy_from_slice);
+    let message = body::decode(&bytes, None, Bytes::copy_from_slice);
     let message = message.unwrap_or_else(|| panic!("{at:?} has no body"));
     Payload::of(&message.payload)
 }

@@ -127,3 +127,18 @@ fn readers_are_not_disturbed() {
     assert_eq!(store.unreadable(), 0);
     assert!(!sim.logs().contains(&"0000000020.log".to_owned()));
 }
+
+#[test]
+fn short_segments_do_not_pile_up() {
+    let mut sim = Sim::default();
+    for round in 0..100_u8 {
+        let store = on(&sim, Fsync::Never);
+        commit(&store, vec![append("a", &message(round.into(), &[round]))]);
+        sim = sim.after_kill();
+    }
+    let store = on(&sim, Fsync::Never);
+    wait(store.sync()).unwrap();
+    assert!(sim.logs().len() < 30, "{:?}", sim.logs());
+    let numbers: Vec<u8> = payloads(&store, "a").iter().map(|payload| payload[0]).collect();
+    assert_eq!(numbers, (0..100).collect::<Vec<_>>());
+}

@@ -249,6 +249,19 @@ impl<'a> Apply<'a> {
         }
     }
 
+    /// Retained messages that have expired, unless there is another by now.
+    pub(super) fn let_go_retained(&mut self, id: &InstanceId, expired: &[(TopicName, u64)]) {
+        for (topic, body) in expired {
+            let Some((instance, bodies)) = self.index.parts(id.as_str()) else {
+                return;
+            };
+            let handle = instance.retained.get(topic).copied();
+            if handle.is_some_and(|handle| bodies.is(handle, *body)) {
+                self.retain(id, topic, None);
+            }
+        }
+    }
+
     pub(super) fn save(
         &mut self,
         session: &SessionKey,

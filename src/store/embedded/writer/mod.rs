@@ -87,6 +87,7 @@ impl Writer {
     }
 
     fn work(&mut self) -> Result<(), GivenUp> {
+        self.log.start()?;
         loop {
             let patience = self.patience();
             let open = self.shared.queue.take(&mut self.requests, patience);
@@ -235,6 +236,7 @@ impl Writer {
             }
             Request::Limit { instance, limits } => apply.limit(&instance, limits),
             Request::LetGo { session, seqs } => apply.let_go(&session, &seqs),
+            Request::LetGoRetained { instance, expired } => apply.let_go_retained(&instance, &expired),
             Request::Look(look) => {
                 if let Some(job) = look(&state) {
                     shared.jobs.push(job);
