@@ -38,6 +38,7 @@ mod publish;
 mod quota;
 mod records;
 mod restore;
+mod row;
 mod saves;
 mod settle;
 mod shared;
@@ -93,6 +94,7 @@ use habits::Habits;
 use hand::{Hand, Waits};
 use policies::KeptAnswers;
 use records::Records;
+use row::Row;
 use saves::Saves;
 use settle::Unsettled;
 use slot::{Live, Slot};
@@ -168,6 +170,8 @@ pub struct Shard {
     waits: Waits,
     /// Session records that are being written.
     saves: Saves,
+    /// Answers of the store, in their order.
+    row: Row,
     /// Sessions that fell behind in this turn and are to be closed at its end.
     overflowed: Vec<SubscriberId>,
     /// The ways to and from other shards.
@@ -254,6 +258,7 @@ impl Shard {
                 hand: Hand::default(),
                 waits: Waits::default(),
                 saves: Saves::default(),
+                row: Row::default(),
                 overflowed: Vec::new(),
                 mailboxes,
                 backlog: VecDeque::new(),

@@ -88,7 +88,7 @@ impl Shard {
         let store = Arc::clone(&self.shared.store);
         let of = key.clone();
         let work = async move { store.save(&of, record, revision).await };
-        self.when_done(work, move |shard, saved| shard.written(&key, saved));
+        self.when_done_in_row(work, move |shard, saved| shard.written(&key, saved));
     }
 
     fn written(&mut self, key: &SessionKey, saved: Result<Revision, StoreError>) {

@@ -343,7 +343,7 @@ impl Shard {
         self.unsettled.uncommitted += bytes;
         let (store, now) = (Arc::clone(&self.shared.store), self.now);
         let work = async move { store.commit(changes, now).await };
-        self.when_done(work, move |shard, done| {
+        self.when_done_in_row(work, move |shard, done| {
             shard.unsettled.uncommitted -= bytes;
             if !shard.unsettled.is_behind() && shard.backlog.is_empty() {
                 shard.wake_held();
