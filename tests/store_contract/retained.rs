@@ -80,12 +80,14 @@ pub async fn they_expire(f: &mut Fixture) {
     };
     f.commit(vec![until("a", 1000), until("b", 2000), retain_on(&i, "c", 2)])
         .await;
-    for _ in 0..2 {
-        assert_eq!(topics(f, &i, "#", later(999)).await, ["a", "b", "c"]);
-        assert_eq!(topics(f, &i, "#", later(1000)).await, ["b", "c"]);
-        assert!(topics(f, &i, "a", later(1000)).await.is_empty());
-        assert_eq!(topics(f, &i, "+", later(2000)).await, ["c"]);
-        f.reopen().await;
+    // Time does not go back: what has expired may be gone for good.
+    for (ms, left) in [(999, &["a", "b", "c"][..]), (1000, &["b", "c"]), (2000, &["c"])] {
+        for _ in 0..2 {
+            assert_eq!(topics(f, &i, "#", later(ms)).await, left);
+            assert_eq!(topics(f, &i, "+", later(ms)).await, left);
+            assert_eq!(topics(f, &i, "a", later(ms)).await.is_empty(), ms >= 1000);
+            f.reopen().await;
+        }
     }
     f.commit_at(vec![until("a", 9000)], later(5000)).await;
     assert_eq!(topics(f, &i, "#", later(5000)).await, ["a", "c"]);

@@ -169,6 +169,8 @@ impl Writer {
         self.log.sync()?;
         self.synced_at = Instant::now();
         self.compactor.synced(&mut self.log, &self.shared);
+        // Whoever is told that all is on the disk finds that nothing waits.
+        self.shared.queue.answered(std::mem::take(&mut self.bytes));
         for answer in self.must_sync.drain(..) {
             // Whoever does not wait any more is not told.
             let _ = answer.send(Ok(()));
