@@ -92,7 +92,7 @@ fn print_stats(stats: &Stats) {
         "{} segments, {}, of which about {} are still wanted",
         stats.segments,
         ByteSize(stats.bytes),
-        ByteSize(stats.wanted)
+        ByteSize(stats.wanted.min(stats.bytes))
     );
     for of in &stats.instances {
         println!(
