@@ -67,7 +67,12 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<Recovered, StoreError> {
         reading.drop_before(start)?;
     }
     // One that was never finished; if it stays it is in nobody's way.
-    let _ = disk.remove(segment::UNFINISHED);
+    if disk.remove(segment::UNFINISHED).is_ok() {
+        tracing::warn!(
+            file = segment::UNFINISHED,
+            "the store's log ended in the middle of a segment that was being begun; that is cut off"
+        );
+    }
     let end = reading.end()?;
     Ok(Recovered {
         state: State {
