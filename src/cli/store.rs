@@ -3,15 +3,14 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
 use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use dunlin::config::Config;
 use dunlin::server;
+use dunlin::store::dump;
 use dunlin::store::embedded::{self, Report, Stats};
-use dunlin::store::{Store, dump};
 use dunlin::time::Clock;
 
 /// What to do with the store.
@@ -56,7 +55,7 @@ pub fn run(args: &StoreArgs, config: &Config) -> anyhow::Result<bool> {
             Ok(true)
         }
         What::Export { file } => {
-            let store = open(config)?;
+            let store = server::open_store(config)?;
             let mut out: Box<dyn Write> = match file {
                 Some(file) => Box::new(BufWriter::new(
                     File::create(file).with_context(|| file.display().to_string())?,
@@ -65,23 +64,16 @@ pub fn run(args: &StoreArgs, config: &Config) -> anyhow::Result<bool> {
             };
             let now = Clock::start().now();
             let work = dump::export(&*store, now, &mut out);
-            let dumped = wait(work)?;
-            eprintln!(
-                "{} sessions, {} messages, {} retained messages",
-                dumped.sessions, dumped.messages, dumped.retained
-            );
+            eprintln!("{}", wait(work)?);
             Ok(true)
         }
         What::Import { file } => {
             let input = File::open(file).with_context(|| file.display().to_string())?;
-            let store = open(config)?;
+            let store = server::open_store(config)?;
             let now = Clock::start().now();
             let dumped = wait(dump::import(&*store, now, BufReader::new(input)))
                 .with_context(|| file.display().to_string())?;
-            eprintln!(
-                "{} sessions, {} messages, {} retained messages",
-                dumped.sessions, dumped.messages, dumped.retained
-            );
+            eprintln!("{dumped}");
             Ok(true)
         }
     }
@@ -127,10 +119,6 @@ fn print_faults(report: &Report) -> bool {
         ),
     }
     report.faults.is_empty() || report.repaired.is_some()
-}
-
-fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    server::open_store(config)
 }
 
 fn wait<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {

@@ -14,7 +14,7 @@ pub struct StoreConfig {
     pub engine: Engine,
     /// When what is acknowledged is on the disk itself. "always": before the acknowledgement; many share one sync.
     /// "interval": every `fsync_interval`; a machine that loses power may lose what was acknowledged in between. "never":
-    /// when the system sees fit; a killed process loses nothing, a machine that loses power may. Default: "always".
+    /// when the system sees fit, and every 16 MiB; a killed process loses nothing, a machine that loses power may. Default: "always".
     pub fsync: FsyncPolicy,
     /// Default: "200ms".
     #[serde(with = "humane::duration")]

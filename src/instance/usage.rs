@@ -140,6 +140,11 @@ impl Count {
             .is_ok()
     }
 
+    /// So many more, whatever the limit is by now: they were let in before.
+    pub fn come_back(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// So many fewer.
     pub fn leave(&self, count: u64) {
         let fewer = |now: u64| Some(now.saturating_sub(count));

@@ -201,8 +201,6 @@ pub struct ShardMetrics {
     pub auth_denied: Counter,
     /// Times that the mailbox of another shard was full and a publisher was held back.
     pub mailbox_full: Counter,
-    /// Retained messages now.
-    pub retained: Gauge,
     /// Subscriptions now, shared ones among them.
     pub subscriptions: Gauge,
     /// Shared subscriptions now.
@@ -217,10 +215,6 @@ pub struct ShardMetrics {
     pub inflight: Gauge,
     /// Messages that wait for connected clients now.
     pub queued_messages: Gauge,
-    /// Messages kept for absent clients now.
-    pub offline_messages: Gauge,
-    /// Bytes of payload of the messages kept for absent clients now.
-    pub offline_bytes: Gauge,
 }
 
 /// The counters of all shards.

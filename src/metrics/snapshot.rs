@@ -45,7 +45,7 @@ pub struct Snapshot {
     pub auth_denied: u64,
     /// Times a mailbox was full.
     pub mailbox_full: u64,
-    /// Retained messages.
+    /// Retained messages; whoever has the store fills it in.
     pub retained: u64,
     /// Subscriptions.
     pub subscriptions: u64,
@@ -61,10 +61,8 @@ pub struct Snapshot {
     pub inflight: u64,
     /// Messages waiting for connected clients.
     pub queued_messages: u64,
-    /// Messages kept for absent clients.
+    /// Messages kept for absent clients; whoever has the store fills it in.
     pub offline_messages: u64,
-    /// Their bytes of payload.
-    pub offline_bytes: u64,
 }
 
 impl Snapshot {
@@ -96,7 +94,6 @@ impl Snapshot {
         self.wills_published += shard.wills_published.get();
         self.auth_denied += shard.auth_denied.get();
         self.mailbox_full += shard.mailbox_full.get();
-        self.retained += shard.retained.get();
         self.subscriptions += shard.subscriptions.get();
         self.shared_subscriptions += shard.shared_subscriptions.get();
         self.sessions += shard.sessions.get();
@@ -104,8 +101,6 @@ impl Snapshot {
         self.sessions_expired += shard.sessions_expired.get();
         self.inflight += shard.inflight.get();
         self.queued_messages += shard.queued_messages.get();
-        self.offline_messages += shard.offline_messages.get();
-        self.offline_bytes += shard.offline_bytes.get();
     }
 }
 

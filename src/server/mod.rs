@@ -7,7 +7,6 @@ mod authorities;
 mod certificates;
 mod chain;
 mod diff;
-mod embedded;
 mod end;
 mod housekeeping;
 mod instances;
@@ -134,7 +133,7 @@ pub fn serve_with(config: &Config, registry: &Arc<Registry>) -> anyhow::Result<(
         observer_queue: OBSERVER_QUEUE,
         match_cache: MATCH_CACHE,
         home_seed: std::hash::RandomState::new(),
-        told: Default::default(),
+        of_itself: Default::default(),
         persistent: (0..count).map(|_| AtomicI64::new(0)).collect(),
     });
     let instances = Arc::new(Instances::open(config, &shared)?);

@@ -12,9 +12,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use serde_json::json;
 
-use crate::config::{Config, Engine};
+use crate::config::{Config, Engine, FsyncPolicy};
 use crate::shard::{Control, Shared};
 use crate::store::Store;
+use crate::store::embedded::{EmbeddedStore, Fsync, Options};
 use crate::store::memory::MemoryStore;
 
 /// How often what is too old goes, and evictions are told.
@@ -30,7 +31,17 @@ const EVICTED: &str = "$SYS/broker/messages/evicted";
 pub fn open(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     match config.store.engine {
         Engine::Memory => Ok(Arc::new(MemoryStore::default())),
-        Engine::Embedded => super::embedded::open(config).context("the store could not be opened"),
+        Engine::Embedded => {
+            let fsync = match config.store.fsync {
+                FsyncPolicy::Always => Fsync::Always,
+                FsyncPolicy::Interval => Fsync::Interval(config.store.fsync_interval),
+                FsyncPolicy::Never => Fsync::Never,
+            };
+            let segment_bytes = config.store.segment as u64;
+            let options = Options { fsync, segment_bytes };
+            let opened = EmbeddedStore::open(&config.server.data, options);
+            Ok(Arc::new(opened.context("the store could not be opened")?))
+        }
     }
 }
 

@@ -24,6 +24,18 @@ pub struct Receiver<'a> {
     pub subscription_ids: &'a [u32],
 }
 
+impl<'a> Receiver<'a> {
+    /// How a message that was kept goes out.
+    #[must_use]
+    pub fn of(delivery: &'a Delivery) -> Self {
+        Self {
+            qos: delivery.qos,
+            retain: delivery.retain,
+            subscription_ids: &delivery.subscription_ids,
+        }
+    }
+}
+
 /// What became of a message for one receiver.
 #[derive(Debug)]
 pub enum Outcome {
@@ -80,13 +92,7 @@ impl Session {
         if receiver.qos == QoS::AtMostOnce {
             // It may overtake what is stored: MQTT orders messages of one QoS alone [MQTT-4.6.0-5].
             if room && self.queue_qos0.is_empty() {
-                return match self.check(publication, receiver, now) {
-                    Err(reason) => Outcome::Dropped(reason),
-                    Ok(checked) => {
-                        self.send(publication, receiver, checked, wires, None);
-                        Outcome::Sent
-                    }
-                };
+                return self.send_now(publication, receiver, wires, now, false);
             }
             self.queue_qos0.push_back(to_delivery(publication, receiver));
             if self.queue_qos0.len() > settings.queue_messages {
@@ -104,16 +110,9 @@ impl Session {
             return self.deliver_stored(publication, receiver, wires, now, settings, receipt);
         }
         if room && self.queue.is_empty() && self.inflight.has_room(self.link.receive_maximum) {
-            return match self.check(publication, receiver, now) {
-                Err(reason) => Outcome::Dropped(reason),
-                Ok(checked) => {
-                    // A session that ends with its connection never sends anything twice: nothing to keep.
-                    let keep = self.is_persistent() || self.keep_sent;
-                    let held = keep.then(|| Box::new(Held::alone(to_delivery(publication, receiver))));
-                    self.send(publication, receiver, checked, wires, held);
-                    Outcome::Sent
-                }
-            };
+            // A session that ends with its connection never sends anything twice: nothing to keep.
+            let keep = self.is_persistent() || self.keep_sent;
+            return self.send_now(publication, receiver, wires, now, keep);
         }
         if self.queue.len() >= settings.queue_messages {
             return Outcome::Overflow;
@@ -121,6 +120,26 @@ impl Session {
         self.queue
             .push_back(Held::alone(to_delivery(publication, receiver)));
         Outcome::Queued
+    }
+
+    /// A message that nobody waits for goes out, if it may.
+    #[inline]
+    fn send_now(
+        &mut self,
+        publication: &Publication<'_>,
+        receiver: Receiver<'_>,
+        wires: &mut Wires,
+        now: Millis,
+        keep: bool,
+    ) -> Outcome {
+        match self.check(publication, receiver, now) {
+            Err(reason) => Outcome::Dropped(reason),
+            Ok(checked) => {
+                let held = keep.then(|| Box::new(Held::alone(to_delivery(publication, receiver))));
+                self.send(publication, receiver, checked, wires, held);
+                Outcome::Sent
+            }
+        }
     }
 
     /// Whether messages of this QoS outlive the connection: in the product nothing of QoS 2 does.
@@ -348,12 +367,7 @@ impl Session {
             return tell(Pumped::Reserved(seq, id));
         }
         let delivery = held.delivery.clone();
-        let publication = Publication::of(&delivery.message);
-        let receiver = Receiver {
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_ids: &delivery.subscription_ids,
-        };
+        let (publication, receiver) = (Publication::of(&delivery.message), Receiver::of(&delivery));
         wires.reset();
         match self.check(&publication, receiver, now) {
             Err(reason) => tell(Pumped::Dropped(reason, Finished::of(Some(Box::new(held)), false))),
@@ -377,38 +391,44 @@ impl Session {
         let mut over = Vec::new();
         while let Some((packet_id, delivery)) = self.inflight.send_reserved() {
             let delivery = delivery.clone();
-            over.extend(self.send_known(packet_id, &delivery, wires, now));
+            // What expired before it ever went out goes no further.
+            let Ok(expiry) = delivery.message.remaining_expiry(now) else {
+                over.push((DropReason::Expired, self.inflight.give_up(packet_id)));
+                continue;
+            };
+            over.extend(self.send_under(packet_id, false, &delivery, expiry, wires));
         }
         over
     }
 
-    fn send_known(
+    /// Sends a message under a packet id that it has already. Answers with it if it is over by that: it does not fit.
+    fn send_under(
         &mut self,
         packet_id: u16,
+        dup: bool,
         delivery: &Delivery,
+        message_expiry: Option<u32>,
         wires: &mut Wires,
-        now: Millis,
     ) -> Option<(DropReason, Finished)> {
-        let publication = Publication::of(&delivery.message);
-        let receiver = Receiver {
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_ids: &delivery.subscription_ids,
-        };
+        let (publication, receiver) = (Publication::of(&delivery.message), Receiver::of(delivery));
         let head = Head {
             qos: delivery.qos,
-            dup: false,
+            dup,
             retain: delivery.retain,
             packet_id,
         };
-        let Ok(expiry) = publication.remaining_expiry(now) else {
-            return Some((DropReason::Expired, self.inflight.give_up(packet_id)));
-        };
-        if !self.fits(&publication, receiver, head, expiry) {
+        if !self.fits(&publication, receiver, head, message_expiry) {
+            // [MQTT-3.1.2-25]: as if it had been delivered.
             return Some((DropReason::TooLarge, self.inflight.give_up(packet_id)));
         }
         wires.reset();
-        self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
+        self.encode(
+            &publication,
+            receiver.subscription_ids,
+            head,
+            message_expiry,
+            wires,
+        );
         None
     }
 
@@ -466,49 +486,17 @@ impl Session {
     /// same ids, same order, DUP [MQTT-4.4.0-1].
     pub fn resend(&mut self, wires: &mut Wires, now: Millis, tell: &mut impl FnMut(Pumped)) {
         while let Some((packet_id, again)) = self.inflight.resend(self.link.receive_maximum) {
-            let delivery = match again {
-                Again::Pubrel => None,
-                Again::Publish(delivery) => Some(delivery.clone()),
+            let Again::Publish(delivery) = again else {
+                self.send_pubrel(packet_id);
+                continue;
             };
-            match delivery {
-                None => self.send_pubrel(packet_id),
-                Some(delivery) => {
-                    if let Some(over) = self.resend_publish(packet_id, &delivery, wires, now) {
-                        tell(Pumped::Dropped(DropReason::TooLarge, over));
-                    }
-                }
+            let delivery = delivery.clone();
+            // A message whose delivery has begun is delivered, however old it is by now.
+            let expiry = delivery.message.remaining_expiry(now).unwrap_or(Some(1));
+            if let Some((reason, over)) = self.send_under(packet_id, true, &delivery, expiry, wires) {
+                tell(Pumped::Dropped(reason, over));
             }
         }
-    }
-
-    fn resend_publish(
-        &mut self,
-        packet_id: u16,
-        delivery: &Delivery,
-        wires: &mut Wires,
-        now: Millis,
-    ) -> Option<Finished> {
-        let publication = Publication::of(&delivery.message);
-        let receiver = Receiver {
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_ids: &delivery.subscription_ids,
-        };
-        // A message whose delivery has begun is delivered, however old it is by now.
-        let expiry = publication.remaining_expiry(now).unwrap_or(Some(1));
-        let head = Head {
-            qos: delivery.qos,
-            dup: true,
-            retain: delivery.retain,
-            packet_id,
-        };
-        if !self.fits(&publication, receiver, head, expiry) {
-            // [MQTT-3.1.2-25]: as if it had been delivered.
-            return Some(self.inflight.give_up(packet_id));
-        }
-        wires.reset();
-        self.encode(&publication, receiver.subscription_ids, head, expiry, wires);
-        None
     }
 
     fn fits(

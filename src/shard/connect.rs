@@ -14,7 +14,7 @@ use crate::hooks::{Client, Connack, ConnackPatch, Event, Grant, Hook};
 use crate::instance::{Hit, SessionKey};
 use crate::router::{Presence, SubscriberId};
 use crate::session::{Close, Offer, Session, negotiate};
-use crate::store::{Revision, SessionRecord, StoreError, Stored};
+use crate::store::{Revision, StoreError, Stored};
 use crate::transport::Io;
 
 /// A CONNECT on its way to a session. `S` is the socket: attached to a shard's runtime, or between two.
@@ -301,15 +301,10 @@ impl Shard {
         session.keep_sent = self.hooks.wants(Hook::Acked);
         let number = self.next_conn;
         self.next_conn += 1;
-        let record = (!as_it_was && (session.is_persistent() || session_present)).then(|| SessionRecord {
-            will: connect.will.as_ref().map(|will| super::will::stored(will, None)),
-            client: client.to_stored(),
-            ..session.to_record()
-        });
         let persistent = session.is_persistent();
         let live = Live {
             conn: Conn::new(number, io, place, self.now),
-            presence: self.presence_of(&key, session.is_persistent()),
+            presence: self.presence_of(&key, persistent),
             client: Arc::clone(&client),
             will: connect.will.map(Box::new),
             memo: None,
@@ -322,6 +317,7 @@ impl Shard {
             tenant: Rc::clone(&tenant),
             session,
         };
+        let record = (!as_it_was && (persistent || session_present)).then(|| live.to_record());
         tenant.usage.connections.enter(usize::MAX);
         self.tell_status(&live, StatusKind::Connect, None);
         let at = self.place(key.clone(), live, persistent);
@@ -372,12 +368,9 @@ impl Shard {
 
     /// The store has the session of this connection: the client may be told so.
     fn connect_saved(&mut self, subscriber: SubscriberId, conn: u64, saved: bool) {
-        let Some(Slot::Live(live)) = self.slot(subscriber) else {
+        let Some(live) = self.live_on(subscriber, conn) else {
             return;
         };
-        if live.conn.number != conn {
-            return;
-        }
         if !saved {
             // Without a CONNACK: what it says of the session would not hold.
             return self.connection_lost(subscriber.slot);

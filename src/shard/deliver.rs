@@ -196,7 +196,7 @@ impl Shard {
         if self.generations.get(to.slot as usize) != Some(&to.generation) {
             return;
         }
-        let (delivery, in_store, sent) = match self.slots.get_mut(to.slot as usize) {
+        let (in_store, sent) = match self.slots.get_mut(to.slot as usize) {
             Some(Slot::Live(live)) => {
                 let buffers = &mut self.buffers;
                 live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
@@ -219,14 +219,10 @@ impl Shard {
                     &mut receipt,
                 );
                 match outcome {
-                    Outcome::Sent => {
-                        self.flusher.mark(to.slot, &mut live.conn.dirty);
-                        if live.session.wants_grace() {
-                            self.give_grace(to);
+                    Outcome::Sent | Outcome::Queued => {
+                        if matches!(outcome, Outcome::Sent) {
+                            self.flusher.mark(to.slot, &mut live.conn.dirty);
                         }
-                        return;
-                    }
-                    Outcome::Queued => {
                         if live.session.wants_grace() {
                             self.give_grace(to);
                         }
@@ -238,16 +234,12 @@ impl Shard {
                     Outcome::Overflow => return self.overflowed.push(to),
                     Outcome::Keep(in_store, sent) => {
                         self.flusher.mark(to.slot, &mut live.conn.dirty);
-                        (
-                            crate::session::to_delivery(publication, receiver),
-                            Some(in_store),
-                            sent,
-                        )
+                        (Some(in_store), sent)
                     }
-                    Outcome::Store => (crate::session::to_delivery(publication, receiver), None, None),
+                    Outcome::Store => (None, None),
                     Outcome::Spill => {
                         self.spill(to.slot);
-                        (crate::session::to_delivery(publication, receiver), None, None)
+                        (None, None)
                     }
                 }
             }
@@ -259,21 +251,18 @@ impl Shard {
                     // Keeping a message counts as sending it once.
                     purse.charge(&tenant.usage.quota, tenant.limits.tps, 1, self.now);
                 }
-                (crate::session::to_delivery(publication, receiver), None, None)
+                (None, None)
             }
             _ => return,
         };
+        let delivery = crate::session::to_delivery(publication, receiver);
         self.store_for(to.slot, delivery, in_store, sent);
     }
 
     /// A message that was picked for one session, by another shard or from a queue.
     pub(super) fn deliver_one(&mut self, to: SubscriberId, delivery: &Delivery) {
         let publication = Publication::of(&delivery.message);
-        let receiver = Receiver {
-            qos: delivery.qos,
-            retain: delivery.retain,
-            subscription_ids: &delivery.subscription_ids,
-        };
+        let receiver = Receiver::of(delivery);
         self.wires.reset();
         self.deliver_to(&publication, to, receiver);
     }

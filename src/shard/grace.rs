@@ -5,7 +5,6 @@
 //! until the client has caught up.
 
 use super::Shard;
-use super::slot::Slot;
 use super::timers::Due;
 use crate::router::SubscriberId;
 
@@ -21,12 +20,9 @@ impl Shard {
 
     /// The grace for the session's messages up to this number is over.
     pub(super) fn grace_due(&mut self, to: SubscriberId, conn: u64, up_to: u32) {
-        let Some(Slot::Live(live)) = self.slot(to) else {
+        let Some(live) = self.live_on(to, conn) else {
             return;
         };
-        if live.conn.number != conn {
-            return;
-        }
         live.session.end_grace();
         if live.session.holds_unstored(up_to) {
             live.session.slow = true;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Shard;
-use super::slot::Slot;
 use crate::router::SubscriberId;
 use crate::store::{Page, StoreError};
 
@@ -28,9 +27,9 @@ impl Shard {
     }
 
     fn page_read(&mut self, subscriber: SubscriberId, conn: u64, page: Result<Page, StoreError>) {
-        let live = match self.slot(subscriber) {
-            Some(Slot::Live(live)) if live.conn.number == conn => live,
-            _ => return,
+        let asks = self.hooks.wants_deliveries();
+        let Some(live) = self.live_on(subscriber, conn) else {
+            return;
         };
         let page = match page {
             Ok(page) => page,
@@ -39,26 +38,23 @@ impl Shard {
                 return tracing::error!(%error, session = %live.key, "an inbox could not be read");
             }
         };
-        let refused = if self.hooks.wants_deliveries() {
+        let refused = if asks {
             let mut asked = Vec::with_capacity(page.deliveries.len());
             for (_, delivery) in &page.deliveries {
                 asked.push(self.delivery_asked(subscriber, delivery.clone()));
             }
             let mut asked = asked.into_iter();
-            let Some(Slot::Live(live)) = self.slot(subscriber) else {
+            let Some(live) = self.live_on(subscriber, conn) else {
                 return;
             };
             live.session.take_page(page, |_| asked.next().unwrap_or_default())
         } else {
-            let Some(Slot::Live(live)) = self.slot(subscriber) else {
-                return;
-            };
             live.session.take_page(page, Some)
         };
         for seq in refused {
             self.let_go_at(subscriber.slot, seq);
         }
-        if let Some(Slot::Live(live)) = self.slot(subscriber)
+        if let Some(live) = self.live_on(subscriber, conn)
             // One page a flush, and no recursion: pages may hold nothing that can be sent.
             && (live.session.has_queued() || live.session.spilled)
         {

@@ -151,7 +151,7 @@ impl Shard {
         if let Some(Slot::Live(live)) = self.slots.get_mut(id.slot as usize)
             && (live.session.is_full() || self.saves.is_crowded(&live.key))
         {
-            // Whoever has so much to wait for does not publish more meanwhile. `wait_over` wakes this task.
+            // Whoever has so much to wait for does not publish more meanwhile. `wait_over`, or `written`, wakes this task.
             live.conn.full = true;
             return Some(Poll::Pending);
         }

@@ -358,6 +358,14 @@ impl Shard {
         }
     }
 
+    /// The session that `subscriber` names, if it still has the connection of this number.
+    fn live_on(&mut self, subscriber: SubscriberId, conn: u64) -> Option<&mut Live> {
+        match self.slot(subscriber) {
+            Some(Slot::Live(live)) if live.conn.number == conn => Some(live),
+            _ => None,
+        }
+    }
+
     /// Puts a session into a free slot.
     fn occupy(&mut self, key: SessionKey, slot: Slot) -> u32 {
         let at = self.slots.insert(slot);

@@ -53,11 +53,7 @@ impl Shard {
         let expires_at = record
             .expiry_seconds
             .map(|seconds| left_at.plus_seconds(u64::from(seconds)));
-        let client = Client::from_stored(
-            key.instance.as_str().into(),
-            Arc::clone(&key.client_id),
-            &record.client,
-        );
+        let client = Client::from_stored(key.instance.text(), Arc::clone(&key.client_id), &record.client);
         let presence = Arc::new(Presence::default());
         presence.set_persistent(true);
         let will = record.will.clone().map(|will| {
@@ -73,9 +69,9 @@ impl Shard {
             expires_at,
             revision,
             subscriptions,
-            will: None,
+            will,
         };
-        let due = will.as_ref().map(|will| will.due);
+        let due = absent.will.as_ref().map(|will| will.due);
         let at = self.occupy(key.clone(), Slot::Absent(Box::new(absent)));
         let subscriber = self.subscriber(at);
         for (filter, options) in &record.subscriptions {
@@ -84,16 +80,11 @@ impl Shard {
                 .index
                 .subscribe_within(subscriber, filter, *options, &presence, usize::MAX);
         }
-        for _ in 0..subscriptions {
-            tenant.usage.subscriptions.enter(usize::MAX);
-        }
+        tenant.usage.subscriptions.come_back(subscriptions as u64);
         self.metrics.subscriptions.add(subscriptions as u64);
         self.metrics.sessions.add(1);
         self.metrics.sessions_offline.add(1);
         self.shared.count_persistent(self.id, 1);
-        if let Some(Slot::Absent(absent)) = self.slots.get_mut(at as usize) {
-            absent.will = will;
-        }
         for deadline in [due, expires_at].into_iter().flatten() {
             self.timers.set(deadline, Due::Absent(subscriber));
         }

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 use super::slot::Slot;
 use super::{Shard, Tenant};
 use crate::instance::SessionKey;
-use crate::router::SubscriberId;
+use crate::router::{SubscriberId, SubscriptionIndex};
 use crate::store::{Revision, SessionRecord, StoreError};
 
 /// What is done when a record is stored, with whether it was.
@@ -35,7 +35,15 @@ struct Save {
 /// A session whose subscriptions are still in the index.
 struct Ending {
     subscriber: SubscriberId,
-    tenant: Arc<Tenant>,
+    index: Arc<SubscriptionIndex>,
+}
+
+impl Ending {
+    fn unsubscribe(&self, record: &SessionRecord) {
+        for (filter, _) in &record.subscriptions {
+            self.index.unsubscribe(self.subscriber, filter);
+        }
+    }
 }
 
 /// So many packets of a client may wait for its record before no more are read.
@@ -95,28 +103,23 @@ impl Shard {
         let Some(save) = self.saves.0.get_mut(key) else {
             return;
         };
-        let waiting = std::mem::take(&mut save.waiting);
         let ok = saved.is_ok();
         match saved {
             Ok(revision) => save.revision = revision,
             Err(error) => tracing::error!(session = %key, %error, "a session could not be saved"),
         }
         let revision = save.revision;
-        let next = save.next.take();
+        let (next, then) = save.next.take().unzip();
+        let waiting = std::mem::replace(&mut save.waiting, then.unwrap_or_default());
         if let Some(at) = self.by_key.get(key).copied()
             && let Some(live) = self.live(at)
             && std::mem::take(&mut live.conn.full)
         {
             live.conn.wake();
         }
-        let Some(save) = self.saves.0.get_mut(key) else {
-            return;
-        };
-        if let Some((record, then)) = next {
-            save.waiting = then;
-            self.write(key.clone(), revision, record);
-        } else {
-            self.saved(key, revision);
+        match next {
+            Some(record) => self.write(key.clone(), revision, record),
+            None => self.saved(key, revision),
         }
         for then in waiting {
             then(self, ok);
@@ -152,15 +155,13 @@ impl Shard {
 
     /// The session that had this subscriber id is over: what the store has of it goes, and so do its subscriptions.
     pub(super) fn discard(&mut self, key: &SessionKey, subscriber: SubscriberId, tenant: &Tenant) {
-        let tenant = Arc::new(tenant.clone());
-        let ending = Ending { subscriber, tenant };
+        let index = Arc::clone(&tenant.index);
+        let ending = Ending { subscriber, index };
         match self.saves.0.get_mut(key) {
             Some(save) => {
                 // Its filters may be in this record alone.
                 if let Some((record, _)) = save.next.take() {
-                    for (filter, _) in &record.subscriptions {
-                        ending.tenant.index.unsubscribe(subscriber, filter);
-                    }
+                    ending.unsubscribe(&record);
                 }
                 save.end = Some(ending);
             }
@@ -177,9 +178,7 @@ impl Shard {
             let loaded = store.load(&key, now);
             let discarded = store.discard(&key);
             if let Some(stored) = loaded.await? {
-                for (filter, _) in &stored.record.subscriptions {
-                    ending.tenant.index.unsubscribe(ending.subscriber, filter);
-                }
+                ending.unsubscribe(&stored.record);
             }
             discarded.await
         };

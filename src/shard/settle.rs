@@ -10,11 +10,12 @@ use std::task::{Context, Poll, Waker};
 
 use super::slot::Slot;
 use super::{Shard, Tenant};
-use crate::instance::SessionKey;
-use crate::message::{Origin, Publication};
+use crate::codec::{QoS, ReasonCode};
+use crate::instance::{InstanceId, SessionKey};
+use crate::message::{Delivery, Origin, Publication};
 use crate::metrics::DropReason;
 use crate::router::{Matches, SubscriberId};
-use crate::session::{At, Finished, InStore, Leaving, Pumped, Receipt};
+use crate::session::{At, Close, Finished, InStore, Leaving, Pumped, Receipt};
 use crate::store::{Change, Committed, InboxSeq, StoreError};
 
 /// So many bytes may wait for the store before publishers who wait for it are not read any more.
@@ -95,7 +96,7 @@ impl Shard {
         }
         if publication.origin == Origin::Broker {
             self.shared
-                .told
+                .of_itself
                 .write()
                 .insert(publication.topic, publication.share());
             return;
@@ -120,7 +121,7 @@ impl Shard {
     pub(super) fn store_for(
         &mut self,
         at: u32,
-        delivery: crate::message::Delivery,
+        delivery: Delivery,
         in_store: Option<Rc<InStore>>,
         sent: Option<u16>,
     ) {
@@ -128,7 +129,7 @@ impl Shard {
         let Some(slot) = self.slots.get(at as usize) else {
             return;
         };
-        let exactly_once = delivery.qos == crate::codec::QoS::ExactlyOnce;
+        let exactly_once = delivery.qos == QoS::ExactlyOnce;
         let conn = match slot {
             Slot::Live(live) => live.conn.number,
             Slot::Absent(_) => 0,
@@ -193,11 +194,7 @@ impl Shard {
                     seq,
                     packet_id,
                 }),
-                Leaving::Over(seq) => self.unsettled.changes.push(Change::Acknowledge {
-                    session,
-                    from: seq,
-                    up_to: seq,
-                }),
+                Leaving::Over(seq) => self.unsettled.changes.push(over(session, seq)),
             }
         }
     }
@@ -225,13 +222,10 @@ impl Shard {
             }
             in_store = in_store.or(held.in_store.take());
         }
-        if let Some(in_store) = in_store {
-            self.let_go(at, &in_store);
-        }
-    }
-
-    fn let_go(&mut self, at: u32, in_store: &InStore) {
-        if let At::Here(seq) = in_store.set(At::Gone) {
+        // What the store has not answered for yet is let go when it does.
+        if let Some(in_store) = in_store
+            && let At::Here(seq) = in_store.set(At::Gone)
+        {
             self.let_go_at(at, seq);
         }
     }
@@ -239,11 +233,7 @@ impl Shard {
     /// The store may let go what it has here for the session in `at`.
     pub(super) fn let_go_at(&mut self, at: u32, seq: InboxSeq) {
         if let Some(slot) = self.slots.get(at as usize) {
-            self.unsettled.changes.push(Change::Acknowledge {
-                session: slot.key().clone(),
-                from: seq,
-                up_to: seq,
-            });
+            self.unsettled.changes.push(over(slot.key().clone(), seq));
         }
     }
 
@@ -384,11 +374,7 @@ impl Shard {
         let Some(slot) = self.slot(to) else {
             // The session ended meanwhile; what was collected for it came after its inbox was forgotten.
             if let Some(session) = opened {
-                self.unsettled.changes.push(Change::Acknowledge {
-                    session,
-                    from: seq,
-                    up_to: seq,
-                });
+                self.unsettled.changes.push(over(session, seq));
             }
             return;
         };
@@ -434,25 +420,21 @@ impl Shard {
     /// The store failed, and what this connection waits for will never come: it ends, and what it has is looked at anew when
     /// the client comes again.
     fn close_unstored(&mut self, session: SubscriberId, conn: u64) {
-        if let Some(Slot::Live(live)) = self.slot(session)
-            && live.conn.number == conn
-        {
+        if self.live_on(session, conn).is_some() {
             let what = "what belongs to the session could not be stored";
-            let close =
-                crate::session::Close::new(crate::codec::ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
+            let close = Close::new(ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, what);
             self.close(session.slot, &close);
         }
     }
 
     fn go_on(&mut self, session: SubscriberId, conn: u64, packet_id: u16, next: Next) {
         let now = self.now;
-        let generation = self.generations.get(session.slot as usize).copied();
+        if self.live_on(session, conn).is_none() {
+            return;
+        }
         let Some(Slot::Live(live)) = self.slots.get_mut(session.slot as usize) else {
             return;
         };
-        if generation != Some(session.generation) || live.conn.number != conn {
-            return;
-        }
         let buffers = &mut self.buffers;
         live.session.outbox.lend(|| buffers.pop().unwrap_or_default());
         let dropped = match next {
@@ -473,7 +455,7 @@ impl Shard {
     }
 
     /// Messages of an instance had to make room in the store, or were too old.
-    fn evicted(&mut self, instance: &crate::instance::InstanceId, count: usize) {
+    fn evicted(&mut self, instance: &InstanceId, count: usize) {
         self.metrics
             .messages_dropped
             .add(DropReason::OfflineFull, count as u64);
@@ -503,6 +485,15 @@ impl Shard {
                 shard.end_turn();
             }
         });
+    }
+}
+
+/// The store may let go this one message.
+fn over(session: SessionKey, seq: InboxSeq) -> Change {
+    Change::Acknowledge {
+        session,
+        from: seq,
+        up_to: seq,
     }
 }
 

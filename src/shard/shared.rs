@@ -79,7 +79,7 @@ pub struct Shared {
     /// Spreads client ids over shards.
     pub home_seed: RandomState,
     /// What the broker tells of itself, as retained messages: of this process, and so not for the store.
-    pub told: RwLock<TopicTree<Arc<Message>>>,
+    pub of_itself: RwLock<TopicTree<Arc<Message>>>,
     /// Sessions that outlive their connections, by shard. As many entries as `controls`.
     pub persistent: Vec<AtomicI64>,
 }

@@ -16,7 +16,7 @@ use crate::hooks::Client;
 use crate::instance::SessionKey;
 use crate::router::{Matches, Presence};
 use crate::session::Session;
-use crate::store::Revision;
+use crate::store::{Revision, SessionRecord};
 use crate::time::Millis;
 
 /// A session of this shard.
@@ -72,6 +72,17 @@ pub(super) struct Live {
     pub(super) login_ends: Option<Millis>,
     /// The records that its login rests on, if there are any.
     pub(super) rests: Option<Box<Rests>>,
+}
+
+impl Live {
+    /// What is kept of it besides its messages, while its connection lasts.
+    pub(super) fn to_record(&self) -> SessionRecord {
+        SessionRecord {
+            will: self.will.as_ref().map(|will| super::will::stored(will, None)),
+            client: self.client.to_stored(),
+            ..self.session.to_record()
+        }
+    }
 }
 
 /// One cache entry answers everything about (connection, topic).

@@ -15,7 +15,7 @@ use crate::instance::Hit;
 use crate::message::{Delivery, Message, SubscriptionOptions};
 use crate::router::SubscriberId;
 use crate::session::Close;
-use crate::store::{SessionRecord, StoreError};
+use crate::store::StoreError;
 use crate::topic::TopicFilter;
 
 /// A subscription that was made and brings retained messages.
@@ -108,16 +108,9 @@ impl Shard {
             return then(self, at);
         }
         let (key, conn, revision) = (live.key.clone(), live.conn.number, live.revision);
-        let record = SessionRecord {
-            will: live.will.as_ref().map(|will| super::will::stored(will, None)),
-            client: live.client.to_stored(),
-            ..live.session.to_record()
-        };
+        let record = live.to_record();
         let then = Box::new(move |shard: &mut Self, saved: bool| {
-            let Some(Slot::Live(live)) = shard.slot(subscriber) else {
-                return;
-            };
-            if live.conn.number != conn {
+            if shard.live_on(subscriber, conn).is_none() {
                 return;
             }
             if saved {
@@ -268,7 +261,7 @@ impl Shard {
         if *shared.tenants.default_id() == instance {
             // What the broker tells of itself.
             shared
-                .told
+                .of_itself
                 .read()
                 .matching(&filter, |_, message| told.push(Arc::clone(message)));
         }

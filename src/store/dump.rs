@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 
@@ -42,6 +43,20 @@ pub struct Dumped {
     pub messages: usize,
     /// Retained messages.
     pub retained: usize,
+}
+
+impl fmt::Display for Dumped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sessions,
+            messages,
+            retained,
+        } = self;
+        write!(
+            f,
+            "{sessions} sessions, {messages} messages, {retained} retained messages"
+        )
+    }
 }
 
 /// What can go wrong besides the store.
@@ -236,21 +251,19 @@ pub async fn import(store: &dyn Store, now: Millis, input: impl BufRead) -> Resu
                     .await
                     .map(|()| dumped.sessions += 1)
             }
-            Line::Message(message) if limited.insert(message.instance.clone()) => {
-                // What was stored within its limits once comes back as it was.
-                let unlimited = InboxLimits {
-                    messages_per_instance: usize::MAX,
-                    age_ms: u64::MAX,
-                    visible_after_ms: 0,
-                };
-                store.limit_inboxes(&InstanceId::new(&message.instance), unlimited);
-                take_message(store, *message, &mut batch, now)
-                    .await
-                    .map(|()| dumped.messages += 1)
+            Line::Message(message) => {
+                if limited.insert(message.instance.clone()) {
+                    // What was stored within its limits once comes back as it was.
+                    let unlimited = InboxLimits {
+                        messages_per_instance: usize::MAX,
+                        age_ms: u64::MAX,
+                        visible_after_ms: 0,
+                    };
+                    store.limit_inboxes(&InstanceId::new(&message.instance), unlimited);
+                }
+                let taken = take_message(store, *message, &mut batch, now).await;
+                taken.map(|()| dumped.messages += 1)
             }
-            Line::Message(message) => take_message(store, *message, &mut batch, now)
-                .await
-                .map(|()| dumped.messages += 1),
             Line::Retained(retained) => take_retained(*retained, &mut batch).map(|()| dumped.retained += 1),
         };
         taken.map_err(|error| match error {

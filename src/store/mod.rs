@@ -8,6 +8,7 @@ pub mod durable;
 pub mod embedded;
 pub mod memory;
 pub mod registry;
+mod young;
 
 pub use durable::{
     Change, Committed, Counts, Health, InboxLimits, InboxSeq, Page, Revision, SessionRecord, Store,

@@ -32,7 +32,7 @@ fn start(settings: &[&str]) -> Instances {
         observer_queue: 1,
         match_cache: 1,
         home_seed: std::hash::RandomState::new(),
-        told: Default::default(),
+        of_itself: Default::default(),
         persistent: Vec::new(),
     });
     Instances::open(&config, &shared).unwrap()

@@ -8,8 +8,8 @@ use slab::Slab;
 
 use super::super::durable::{InboxLimits, InboxSeq, Page, Revision, SessionRecord, StoreError, Stored};
 use super::inbox::Inbox;
-use super::young::Young;
 use crate::message::Delivery;
+use crate::store::young::Young;
 use crate::time::Millis;
 
 /// What is kept of a session.

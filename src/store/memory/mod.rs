@@ -6,7 +6,6 @@ mod retained;
 mod sessions;
 #[cfg(test)]
 mod tests;
-mod young;
 
 use std::future::ready;
 use std::sync::Arc;

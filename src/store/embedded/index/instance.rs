@@ -12,10 +12,10 @@ use slab::Slab;
 use super::bodies::{Bodies, Handle};
 use super::inbox::{Entry, State};
 use super::session::Session;
-use super::young::Young;
 use crate::instance::InstanceId;
 use crate::store::durable::InboxLimits;
 use crate::store::embedded::format::draft::{Mark, Tenant, Whose};
+use crate::store::young::Young;
 use crate::topic::TopicName;
 use crate::topic::tree::TopicTree;
 

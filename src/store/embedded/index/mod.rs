@@ -4,7 +4,6 @@ mod bodies;
 mod inbox;
 mod instance;
 mod session;
-mod young;
 
 use std::sync::Arc;
 

@@ -24,6 +24,12 @@ impl Young {
         self.window_ms = window_ms;
     }
 
+    /// Forgets all it has counted, to be told anew.
+    pub(super) fn clear(&mut self) {
+        self.seconds.clear();
+        self.settled = 0;
+    }
+
     /// One more.
     pub(super) fn add(&mut self, stored_at: Millis) {
         let second = stored_at.0 / 1000;
